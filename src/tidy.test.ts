@@ -65,7 +65,6 @@ const doors: Record<string, string[]> = {
   "dns-packet": ["net/dns.ts", "net/dns-socket.ts"],
   "drizzle-orm": ["store/"],
   elysia: ["http/framework/", "http/server.ts"],
-  "html-to-text": ["message/html/text.ts", "message/html/html-to-text.d.ts"],
   htmlparser2: ["message/html/"],
   "ipaddr.js": ["net/client-address.ts", "config/", "notify/address-guard.ts"],
   libmime: ["message/"],

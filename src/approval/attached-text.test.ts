@@ -18,6 +18,7 @@ test.each<[string, string, string, string | Uint8Array, string[]]>([
   ["a PDF of ASCII alone", "a.pdf", "application/pdf", "%PDF-1.4\nHello", ["binary"]],
   ["an archive by its first bytes", "a.txt", "text/plain", "PK\x03\x04Hello", ["binary"]],
   ["rich text", "a.rtf", "application/rtf", "{\\rtf1 Hello}", ["binary"]],
+  ["entities", "a.svg", "image/svg+xml", '<!DOCTYPE svg [<!ENTITY a "b">]><svg>&a;</svg>', ["unreadable"]],
   ["a charset that nobody knows", "a.txt", "text/plain; charset=utf-7", "+AGcAaABw-", ["unreadable"]],
   ["a charset in pieces", "a.txt", "text/plain; charset*0=utf; charset*1=-7", "+AGcAaABw-", ["unreadable"]],
   ["an encrypted file", "a.gpg", "application/octet-stream", binary, ["encrypted"]],
@@ -126,6 +127,12 @@ test.each(["\r", "\n", "\r\n"])("a message with the line ends %j is read as it l
   const lines = ["Content-Transfer-Encoding: base64", "", Buffer.from("the inner words").toString("base64"), ""];
   const { texts } = await read("a.eml", "message/rfc822", lines.join(lineEnd));
   expect(texts.map(({ text }) => text.trim())).toContain("the inner words");
+});
+
+test.each(["\r", "\n", "\r\n"])("a calendar folded with %j is read whole, whatever its type", async (lineEnd) => {
+  const calendar = ["SUMMARY:Project Fal", " con", "END:VCALENDAR"].join(lineEnd);
+  const { texts } = await read("a.ics", "application/octet-stream", calendar);
+  expect(texts.map(({ text }) => text).join()).toContain("Project Falcon");
 });
 
 test("a file's name is repeated unless it is long or looks like a secret", async () => {

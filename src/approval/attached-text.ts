@@ -1,15 +1,9 @@
 import { wholeLines } from "../message/compose.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
-import {
-  ambiguousPart,
-  isCharset,
-  type ReadLimits,
-  type Structure,
-  scanStructure,
-  unknownCharset,
-  unknownEncoding,
-} from "../message/structure.ts";
+import { isCharset, isUtf7 } from "../message/mime/charset.ts";
+import { ambiguousPart, inUtf7, unknownCharset, unknownEncoding } from "../message/mime/part.ts";
+import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
 import { cleanLine } from "../message/text/clean.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import { secretKinds } from "./secrets.ts";
@@ -84,6 +78,9 @@ const messageName = /\.(?:eml|mht|mhtml)$/i;
 /** File names that browsers open as markup, whatever the type. */
 const markupName = /\.(?:x?html?|xht|xml|svg)$/i;
 
+/** File names that calendars and address books open, whatever the type. */
+const foldedName = /\.(?:ics|ifb|vcs|vcf)$/i;
+
 /**
  * Collects the texts of one attached file and of everything inside it. A message is read as a mail program reads it,
  * and also as plain text, because mail programs disagree. Never throws.
@@ -111,6 +108,8 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
     for (const whole of read.texts) {
       const text = whole.slice(0, Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars)));
       budget.textChars -= text.length;
+      // XML 1.0 4.2: what readers show in place of a reference to one of these is not looked up.
+      if (text.includes("<!ENTITY")) miss("unreadable");
       // For a message, this is the encoded form; its content is read below.
       if (isCut || text.length < whole.length) miss(messageType.test(type) ? "searched in part" : "too large");
       texts.push(...formsOf(text, type, file.filename, where));
@@ -209,11 +208,13 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
  * encoded in a way that two readers take differently.
  */
 function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
-  const unread = [unknownCharset, unknownEncoding, ambiguousPart];
+  const unread = [unknownCharset, inUtf7, unknownEncoding, ambiguousPart];
   if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
   // RFC 2047 2, RFC 2231 5.
   return block.fields.every(({ binary }) =>
-    binary.matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi).every(([, label = ""]) => isCharset(label)),
+    binary
+      .matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi)
+      .every(([, label = ""]) => isCharset(label) && !isUtf7(label)),
   );
 }
 
@@ -226,11 +227,14 @@ function formsOf(text: string, type: string, filename: string, where: string): O
   const isMessage = messageType.test(type);
   const isProse = /^text\/(?:plain|markdown|csv|calendar|vcard|x-vcard|x-vcalendar)$/.test(type);
   // RFC 5545 3.1 and RFC 6350 3.2: a line end followed by white space continues the line.
-  const isFolded = /calendar|vcard/.test(type);
-  const whole = isFolded ? text.replace(/\r?\n[ \t]/g, "") : text;
+  const isFolded = /calendar|vcard/.test(type) || foldedName.test(filename);
+  const whole = isFolded ? text.replace(/(?:\r\n?|\n)[ \t]/g, "") : text;
   if (isMessage) return [{ where, text: whole, form: "raw" }];
   const forms: OutgoingText[] = [{ where, text: whole, form: isProse ? "words" : "data" }];
   if (isMarkup) forms.push({ where, text: whole, form: "html" });
+  // XML 1.0 2.7: its content is text, also where HTML has a comment.
+  if (isMarkup && whole.includes("<![CDATA["))
+    forms.push({ where, text: whole.replaceAll("<![CDATA[", "").replaceAll("]]>", ""), form: "html" });
   return forms;
 }
 
@@ -260,6 +264,7 @@ function readText(
   const utf8 = bytes.toString("utf8");
   const texts = [utf8];
   if (declared) texts.push(declared.decode(bytes));
+  if (switches.test(utf8)) texts.push(new TextDecoder("iso-2022-jp").decode(bytes));
   if (utf8.includes("\ufffd")) {
     if (!isDeclared && !declared && !looksLikeText(bytes)) return null;
     texts.push(new TextDecoder("windows-1252").decode(bytes));
@@ -291,6 +296,9 @@ function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   if (odd > end / 8 && even < odd / 8) return "utf-16le";
   return even > end / 8 && odd < even / 8 ? "utf-16be" : null;
 }
+
+/** How ISO-2022-JP switches charsets. A page can name that charset itself; browsers then show nothing there. */
+const switches = /\x1b[($]/;
 
 /** Whether bytes that are not UTF-8 are text in another charset: almost none are control characters. */
 function looksLikeText(bytes: Buffer): boolean {

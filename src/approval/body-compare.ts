@@ -1,5 +1,5 @@
 import { readMarkup } from "../message/html/markup.ts";
-import { HTML_CHARS_MAX, seenText, shownText, styledText } from "../message/html/text.ts";
+import { seenText, shownText, styledText } from "../message/html/text.ts";
 
 /** What a reviewer needs to know about the HTML of a mail in addition to its text. */
 export interface BodyCompare {
@@ -9,6 +9,8 @@ export interface BodyCompare {
   notes: string[];
 }
 
+/** Characters of HTML that are compared; large newsletters have about 100,000. */
+const HTML_CHARS_MAX = 128 * 1024;
 /** Characters of the text that are compared: more than the words of any HTML that is read. */
 const TEXT_CHARS_MAX = 2 * HTML_CHARS_MAX;
 /** Words and figures named in one note, and characters of each. */
@@ -41,7 +43,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const head = html.slice(0, HTML_CHARS_MAX);
   const isWhole = head.length === html.length && text.length === whole.length;
   if (head.length < html.length)
-    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML were read.`);
+    notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML were compared with the text.`);
   const markup = readMarkup(head);
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);

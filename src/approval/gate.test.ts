@@ -72,6 +72,8 @@ test.each<[string, Gate, Facts]>([
   ["rules with nothing in them", gate({}), mail()],
   ["rules all switched off", gate({ outside: false, patterns: [] }), mail()],
   ["a sub-address of an allowed one", gate(null, ["ann@example.com"]), mail({ recipients: ["ann+x@example.com"] })],
+  ["a route by an allowed domain", gate(null, ["example.com"]), mail({ recipients: ["eve%evil.example@example.com"] })],
+  ["an older route by one", gate(null, ["example.com"]), mail({ recipients: ["evil.example!eve@example.com"] })],
   ["a subdomain of an allowed one", gate(null, ["example.com"]), mail({ recipients: ["ann@mail.example.com"] })],
   ["the end of a name", gate(null, ["example.com"]), mail({ recipients: ["ann@badexample.com"] })],
   ["one of two allowed", gate(null, ["ann@example.com"]), mail({ recipients: ["ann@example.com", "bob@example.org"] })],

@@ -312,7 +312,7 @@ test("a very long mail is cut, and says so", () => {
     expect(words).toMatch(
       /Too long for this email: \d+ more bytes are not shown. The links at the top open a page that shows the rest./,
     );
-    expect(words).toContain("Only the first 128 Ki characters of the HTML were read.");
+    expect(words).toContain("Only the first 128 Ki characters of the HTML were compared with the text.");
     expect(words).not.toContain("\ufffd");
   }
 });

@@ -21,6 +21,8 @@ const LINK_URL_CHARS_MAX = 2_048;
 /** Characters of attached text that the page shows a reviewer: of one file, and of all. The rest can be downloaded. */
 const FILE_CHARS_MAX = 64 * 1024;
 const FILES_CHARS_MAX = 256 * 1024;
+/** Characters of the HTML's text that a review keeps; large newsletters have 30,000. */
+const HTML_TEXT_CHARS_MAX = 128 * 1024;
 const UNSEARCHED_MAX = 100;
 
 /**
@@ -67,9 +69,17 @@ export function bodyReview(
       url: cut(link.url, LINK_URL_CHARS_MAX),
     })),
     moreLinks: Math.max(0, links.length - LINKS_MAX),
-    htmlText: html === null ? null : shownText(html),
-    ...(html === null ? { isSame: true, notes: [] } : compareBodies(text, html)),
+    ...(html === null ? { htmlText: null, isSame: true, notes: [] } : htmlReview(text, html)),
   };
+}
+
+function htmlReview(text: string, html: string): Pick<HeldReview, "htmlText" | "isSame" | "notes"> {
+  const { isSame, notes } = compareBodies(text, html);
+  const shown = shownText(html);
+  const htmlText = shown.slice(0, HTML_TEXT_CHARS_MAX).toWellFormed();
+  if (htmlText.length < shown.length)
+    notes.push(`Only the first ${HTML_TEXT_CHARS_MAX / 1024} Ki characters of the HTML's text are shown.`);
+  return { htmlText, isSame, notes };
 }
 
 function cut(text: string, charsMax: number): string {

@@ -7,7 +7,7 @@ import { splitAddress } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import type { HeaderBlock, WholeHeader } from "../message/headers.ts";
 import { asBuffer, scanHeaders } from "../message/headers.ts";
-import { scanStructure } from "../message/structure.ts";
+import { scanStructure } from "../message/mime/structure.ts";
 import { DnsError, type DnsType, type Resolver } from "../net/dns.ts";
 import { asciiLabels, type HostName, hostName, sameOrganization } from "../net/host-name.ts";
 import { type Clock, systemClock } from "../util/clock.ts";

@@ -19,17 +19,16 @@ const fates = {
 } as const;
 
 /**
- * Records what a report says about the recipient whose return path it came to. Mail that is not a report (an
- * out-of-office note to the envelope sender) is dropped: it was never meant for an agent. Throws Failure `unavailable`
- * if the report arrived before we committed the upstream's answer.
+ * Records what a report says about the recipient whose return path it came to. Throws Failure `unavailable` if the
+ * report arrived before we committed the upstream's answer.
  */
 export async function takeReport(
-  report: Report | null,
+  report: Report,
   about: ReportedMessage,
   { store, log, now }: { store: Store; log: Log; now: Date },
 ): Promise<void> {
   const fields = { message: about.messageId, recipient: about.recipient };
-  if (report?.kind === "delivery") {
+  if (report.kind === "delivery") {
     const said = gravest(report.recipients);
     if (!said) return log.info("bounce.empty", fields);
     const status = fates[said.action];
@@ -49,7 +48,7 @@ export async function takeReport(
     if (recipient?.status === "sending")
       throw new Failure("unavailable", "The message that this report is about is still being sent; try again later.");
     log.info(`bounce.${status}`, { ...fields, status: said.status, detail });
-  } else if (report?.kind === "complaint") {
+  } else if (report.kind === "complaint") {
     if (report.feedbackType === "not-spam") return log.info("complaint.withdrawn", fields);
     await store.recordReport({
       messageId: about.messageId,
@@ -62,7 +61,7 @@ export async function takeReport(
       now,
     });
     log.warn("complaint.received", { ...fields, type: report.feedbackType });
-  } else log.info("bounce.ignored", { ...fields, kind: report?.kind ?? "not a report" });
+  } else log.info("bounce.ignored", { ...fields, kind: report.kind });
 }
 
 /**

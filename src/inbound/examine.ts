@@ -74,7 +74,8 @@ export async function examine(
   if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
   const report =
     job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
-  if (!job.toMailbox) return { report, message: null };
+  // What comes to a return path and is no report is mail for the agent that wrote.
+  if (!job.toMailbox && report !== null) return { report, message: null };
 
   const asking = { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname, block: header };
   const verdict = job.verdict

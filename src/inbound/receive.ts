@@ -35,6 +35,12 @@ export interface Recipient {
   mailbox: string;
 }
 
+/** What a recipient's address is, if it is a return path, and the id of the message that it gets. */
+interface Returned {
+  ref: ReturnType<ReturnPaths["read"]>;
+  messageId: string;
+}
+
 export type Receive = (
   envelope: Envelope,
   recipients: Recipient[],
@@ -73,9 +79,10 @@ export function createReceive(options: ReceiveOptions): Receive {
       ...(local ? { verdict: localVerdict(local.domain, hostname) } : {}),
     });
     await take(report, refs, envelope);
-    if (message === null) return { id: newId("msg"), accepted: [] };
     const isReport = report !== null && report.kind !== "disposition";
-    const addressed = isReport ? mailboxes.map(toPostmaster) : mailboxes;
+    const answers = report === null ? await answersTo(sorted) : [];
+    const addressed = [...(isReport ? mailboxes.map(toPostmaster) : mailboxes), ...answers];
+    if (message === null || addressed.length === 0) return { id: newId("msg"), accepted: [] };
     const { verdict, mail, storedSha256, receivedSha256 } = message;
     const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
     screen(verdict, options);
@@ -93,6 +100,8 @@ export function createReceive(options: ReceiveOptions): Receive {
       dedupeKey: dedupeKey(envelope, mail, receivedSha256, verdict),
       receivedAt: envelope.receivedAt,
     });
+    // There is nobody left to answer.
+    if (accepted.length === 0 && addressed.length === answers.length) return { id: newId("msg"), accepted };
     if (accepted.length === 0)
       throw new Failure("unavailable", "The mailbox is being deleted; try again later.", {
         cause: new Error("every mailbox of the message was deleted between RCPT and commit"),
@@ -114,6 +123,22 @@ export function createReceive(options: ReceiveOptions): Receive {
   };
 
   /**
+   * Whom mail is for that came to signed return paths and is no report: a vacation notice, a challenge, a person's
+   * answer, a bounce that nobody can read. The agent that wrote reads it in the conversation of its message.
+   */
+  async function answersTo(recipients: (Omit<Recipient, "mailbox"> & Returned)[]) {
+    const answers: (Recipient & { messageId: string; conversationId: string })[] = [];
+    for (const { ref, messageId } of recipients) {
+      const sender = ref && ref !== "forged" ? await store.senderOf(ref.messageId) : null;
+      if (!sender) continue;
+      const { agentId, conversationId } = sender;
+      // The agent does not learn the signed address, which would let it write reports of its own.
+      answers.push({ address: agentId, mailbox: agentId, messageId, conversationId });
+    }
+    return answers;
+  }
+
+  /**
    * Takes reports of other mail systems, which are not mail for an agent. Those that come to a signed return path are
    * about one of our messages and are recorded. Others, which anyone may have written, go to the domain's postmaster.
    */
@@ -122,7 +147,7 @@ export function createReceive(options: ReceiveOptions): Receive {
     // Complaints come to an address that the domain's owner gave to the provider; the copy inside has the return path.
     const complainedOf = report?.kind === "complaint" && options.returnPaths.read(report.returnPath ?? "");
     if (complainedOf && complainedOf !== "forged" && refs.length === 0) await takeReport(report, complainedOf, context);
-    for (const ref of refs) await takeReport(report, ref, context);
+    if (report) for (const ref of refs) await takeReport(report, ref, context);
   }
 }
 

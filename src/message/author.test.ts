@@ -106,6 +106,6 @@ test.each([
 
 test("a folded comment is read as one", () => {
   const block = utf8("From: Joe (Sales\r\n and Support)\r\n <joe@shop.test>\r\n\r\n");
-  expect(block.fields.map(fieldText)).toEqual(["Joe (Sales and Support) <joe@shop.test>"]);
+  expect(block.fields.map((field) => fieldText(field))).toEqual(["Joe (Sales and Support) <joe@shop.test>"]);
   expect(singleAuthor(block)?.address).toBe("joe@shop.test");
 });

@@ -54,5 +54,5 @@ test.each([
   ["Gr\xfc\xdfe", "Grüße"],
   ["plain", "plain"],
 ])("the value %j is %j", (binary, expected) => {
-  expect(scan(`A: ${binary}\r\n\r\n`).fields.map(fieldText)).toEqual([expected]);
+  expect(scan(`A: ${binary}\r\n\r\n`).fields.map((field) => fieldText(field))).toEqual([expected]);
 });

@@ -1,3 +1,5 @@
+import { decodeWith } from "./mime/charset.ts";
+
 /** One header field where it stands in the raw bytes. */
 export interface RawField {
   /** Name as written, without white space. */
@@ -62,6 +64,24 @@ function isWhole(block: HeaderBlock): block is WholeHeader {
   return !block.cut;
 }
 
+const firstField = /^[\x21-\x39\x3b-\x7e]{1,200}[ \t]{0,20}:/;
+const FIRST_LINE_CHARS_MAX = 300;
+const everyday = ["from", "to", "subject", "date", "received", "message-id", "mime-version", "content-type"];
+
+/**
+ * Whether a message begins with a header, of which some lines may be broken. Programs that forget it send only the text,
+ * whose lines must not be taken for fields.
+ */
+export function hasHeader(raw: Uint8Array): boolean {
+  const bytes = asBuffer(raw);
+  const first = bytes.toString("latin1", 0, FIRST_LINE_CHARS_MAX);
+  if (first === "" || /^\r?\n/.test(first) || firstField.test(first)) return true;
+  return scanHeaders(bytes, sharedLimits).fields.some(({ key }) => everyday.includes(key));
+}
+
+/** The header of a message that has none: all of it is the body. */
+export const noHeader: WholeHeader = { fields: [], bodyStart: 0, cut: false };
+
 /** Yields the fields one by one, for blocks of any size. `headerEnd` comes from `findBody`. */
 export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawField> {
   const text = asBuffer(raw).toString("latin1", 0, headerEnd);
@@ -123,18 +143,26 @@ export function unfolded({ binary }: RawField): string {
   return binary.replace(/\r?\n(?=[ \t])/g, "").replace(/[\r\n]+/g, " ");
 }
 
-/** The value unfolded and trimmed, as UTF-8 (RFC 6532), or as Windows-1252 if it is not valid UTF-8. */
-export function fieldText(field: RawField): string {
-  return decodeBinary(unfolded(field)).trim();
+/**
+ * The value unfolded and trimmed, as UTF-8 (RFC 6532) if it is that, or else in the given charset, or as Windows-1252.
+ */
+export function fieldText(field: RawField, charset: string | null = null): string {
+  return decodeBinary(unfolded(field), charset).trim();
 }
 
-function decodeBinary(binary: string): string {
+/** An encoded word in the Q encoding that has raw bytes, although RFC 2047 4.2 forbids them. */
+const rawWord = /=\?[^?\s]{1,60}\?q\?[^?]{0,1000}\?=/gi;
+
+function decodeBinary(binary: string, charset: string | null): string {
   if (!/[\x80-\xff]/.test(binary)) return binary;
-  const bytes = Buffer.from(binary, "latin1");
+  const inCodes = binary.replace(rawWord, (word) =>
+    word.replace(/[\x80-\xff]/g, (byte) => `=${byte.charCodeAt(0).toString(16).toUpperCase()}`),
+  );
+  const bytes = Buffer.from(inCodes, "latin1");
   try {
     return utf8.decode(bytes);
   } catch {
-    return windows1252.decode(bytes);
+    return (charset === null ? null : decodeWith(bytes, charset)) ?? windows1252.decode(bytes);
   }
 }
 

@@ -1,17 +1,19 @@
-import libmime from "libmime";
-import { type AttachmentStream, MailParser, type MessageText, parseAddressHeader } from "mailparser";
+import { parseAddressHeader } from "mailparser";
 import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
+import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
-import { asBuffer, fieldsNamed, fieldText, hasStrayBytes, scanHeaders, unfolded } from "./headers.ts";
-import { HTML_CHARS_MAX as readHtmlCharsMax, seenText } from "./html/text.ts";
-import { type ReadLimits, scanStructure } from "./structure.ts";
-import { cleanFilename, cleanLine, cleanText } from "./text/clean.ts";
+import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
+import { seenText } from "./html/text.ts";
+import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
+import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
+import { decodeWords } from "./mime/words.ts";
+import { cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
 
-export type { ReadLimits } from "./structure.ts";
+export type { ReadLimits } from "./mime/structure.ts";
 
 /** Real mail has 20 to 100 fields. */
 const FIELDS_MAX = 1_000;
@@ -39,8 +41,6 @@ const HTML_CHARS_MAX = 4 * 1024 * 1024;
 /** Raw text shown if the structure is not worth parsing. */
 const RAW_TEXT_BYTES_MAX = 256 * 1024;
 const SNIPPET_CHARS_MAX = 200;
-/** A parser that stalls must not stall the session; 25 MB take well under a second. */
-const PARSE_TIMEOUT_MS = 20_000;
 
 /**
  * Reads a message: decoded header, text, HTML, the new part of the text, and attachments (RFC 5322, 2045 to 2047).
@@ -59,45 +59,93 @@ export async function readMail(
   header: WholeHeader | null = null,
 ): Promise<ReadMail> {
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
-  const block = isKnown ? header : scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
-  const structure =
-    defect === null
-      ? scanStructure(raw, block, limits)
-      : { excess: defect, htmlAlone: false, defects: [], hangsOnSpaces: false, outside: [] };
-  const fields = readHeader(block);
-  const body = structure.excess ? rawBody(raw, block, structure.excess) : await parseBody(raw, block, limits);
+  const block = isKnown ? header : headerOf(raw, limits);
+  // Reading the structure may be what failed.
+  const structure = defect === null ? scanStructure(raw, block, limits) : null;
+  const excess = structure ? structure.excess : defect;
+  const fields = readHeader(block, structure === null ? null : declaredCharset(structure.root));
+  const body: Body =
+    structure && excess === null
+      ? await readBody(asBuffer(raw), structure.root, null)
+      : { pieces: [], files: [], defects: excess === null ? [] : [excess] };
+  const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
-  // A broken message that yielded nothing is shown as raw text.
-  const empty = body.text === null && body.html === null && body.parts.length === 0;
-  if (empty && structure.defects.length + body.defects.length > 0) body.text = rawText(raw, block);
-
-  const fromHtml = body.html !== null && (body.text === null || structure.htmlAlone);
-  const seen = fromHtml ? seenText(body.html ?? "") : null;
-  const isPartOfHtml = fromHtml && (body.html?.length ?? 0) > readHtmlCharsMax;
-  const whole = cleanText(seen?.text ?? body.text ?? "");
+  const html = joinedHtml(body.pieces);
+  const whole = cleanText(said.text);
+  const cleanHtml = html === null ? null : cleanText(html);
   const text = cut(whole, TEXT_CHARS_MAX);
-  const html = body.html === null ? null : cut(cleanText(body.html), HTML_CHARS_MAX);
-  const newText = replyText(text);
+  const newText = replyText(text, fields.subject);
+  const isCut = said.isCut || whole.length > TEXT_CHARS_MAX || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
   return {
     ...fields,
     text,
-    html,
+    html: cleanHtml === null ? null : cut(cleanHtml, HTML_CHARS_MAX),
     replyText: newText,
     snippet: cleanLine((newText || text).slice(0, 4 * SNIPPET_CHARS_MAX))
       .slice(0, SNIPPET_CHARS_MAX)
       .toWellFormed(),
-    attachments: body.parts.map((part) => part.attachment),
+    attachments: body.files.map((file) => file.attachment),
     defects: [
       ...fields.defects,
-      ...structure.defects,
+      ...(structure?.defects ?? []),
       ...body.defects,
-      ...(seen ? hiding(seen.hiddenChars) : []),
+      ...said.defects,
       ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
-      ...(isPartOfHtml || whole.length > TEXT_CHARS_MAX || (body.html?.length ?? 0) > HTML_CHARS_MAX
-        ? ["The text is too long; the rest is in the raw message."]
-        : []),
+      ...(isCut ? ["The text is too long; the rest is in the raw message."] : []),
     ],
   };
+}
+
+/** The text of a message, and what a reader of it should know. */
+interface Words {
+  text: string;
+  defects: string[];
+  /** Whether the text lacks the end of a piece. */
+  isCut: boolean;
+}
+
+/**
+ * The text of a message: its pieces in order, as their reader sees them. A message without any has the words around its
+ * parts, or else, if it is broken, its raw text.
+ */
+function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderBlock): Words {
+  let text = "";
+  let isCut = false;
+  let hiddenChars: number | null = 0;
+  let wasHtml = false;
+  for (const piece of body.pieces) {
+    const { text: plain, html } = piece;
+    const seen = plain === null && html !== null ? seenText(html) : null;
+    const words = seen?.text ?? plain ?? "";
+    if (seen) {
+      hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
+      isCut ||= seen.isCut;
+    }
+    if (words.trim() === "") continue;
+    const isHtml = seen !== null;
+    // HTML begins and ends a paragraph.
+    text += text === "" ? words : `${isHtml || wasHtml ? "\n\n" : "\n"}${words}`;
+    wasHtml = isHtml;
+  }
+  const defects = hiding(hiddenChars);
+  if (text !== "") return { text, defects, isCut };
+  const around = structure.outside.map(([start, end]) => asBuffer(raw).toString("utf8", start, end).trim());
+  const said = around.filter((one) => one !== "" && !/^this is a (?:multi-?part|mime)/i.test(one)).join("\n");
+  if (said !== "") return { text: said, defects: [...defects, outsideParts], isCut };
+  const isBroken = structure.defects.length + body.defects.length > 0;
+  const isEmpty = body.pieces.length === 0 && body.files.length === 0;
+  return { text: isEmpty && isBroken ? rawText(raw, block) : text, defects, isCut };
+}
+
+const outsideParts = "The text stands before or behind the parts of the message.";
+
+/** The body as it is, of a message whose structure is not read. */
+function rawWords(raw: Uint8Array, block: HeaderBlock): Words {
+  return { text: rawText(raw, block), defects: ["The body is shown as it was received."], isCut: false };
+}
+
+function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
+  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
 function hiding(hiddenChars: number | null): string[] {
@@ -113,11 +161,8 @@ export async function readAttachment(
   index: number,
   limits: ReadLimits,
 ): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
-  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
-  if (scanStructure(raw, block, limits).excess) return null;
-  const { parts } = await parseBody(raw, block, limits, index);
-  const part = parts[index];
-  return part?.content ? { attachment: part.attachment, content: part.content } : null;
+  const file = (await filesOf(raw, limits, index))[index];
+  return file?.content ? { attachment: file.attachment, content: file.content } : null;
 }
 
 /** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
@@ -125,10 +170,18 @@ export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
 ): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
-  if (scanStructure(raw, block, limits).excess) return [];
-  const { parts } = await parseBody(raw, block, limits, "all");
-  return parts.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+  const files = await filesOf(raw, limits, "all");
+  return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+}
+
+function headerOf(raw: Uint8Array, limits: ReadLimits): HeaderBlock {
+  if (!hasHeader(raw)) return noHeader;
+  return scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
+}
+
+async function filesOf(raw: Uint8Array, limits: ReadLimits, wanted: number | "all"): Promise<AttachedFile[]> {
+  const { excess, root } = scanStructure(raw, headerOf(raw, limits), limits);
+  return excess === null ? (await readBody(asBuffer(raw), root, wanted)).files : [];
 }
 
 type Header = Pick<
@@ -149,10 +202,11 @@ type Header = Pick<
 /** Fields that RFC 5322 3.6 allows once, and that readers of the message rely on. */
 const onceOnly = ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "Content-Type"];
 
-function readHeader(block: HeaderBlock): Header {
+/** @param charset What bytes outside ASCII are written in, unless they are UTF-8. */
+function readHeader(block: HeaderBlock, charset: string | null): Header {
   const first = (key: string) => {
     const [field] = fieldsNamed(block, key);
-    return field ? fieldText(field) : "";
+    return field ? fieldText(field, charset) : "";
   };
   const defects: string[] = [];
   if (block.cut) defects.push("The header is too large; fields are missing.");
@@ -164,7 +218,7 @@ function readHeader(block: HeaderBlock): Header {
   }
 
   const author = singleAuthor(block);
-  const mailboxes = readMailboxes(block);
+  const mailboxes = readMailboxes(block, charset);
   const read = mailboxes.from;
   if (mailboxes.isCut) defects.push("The message names more addresses than are shown; the rest is in its header.");
   const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
@@ -179,7 +233,9 @@ function readHeader(block: HeaderBlock): Header {
   if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
 
   const subjectField = first("subject");
-  const subject = cleanLine(decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX)));
+  const subjectText = decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX));
+  const subject = shownLine(subjectText);
+  if (subject !== cleanLine(subjectText)) defects.push("The Subject has characters that turn the direction of text.");
   if (subject.length > SUBJECT_CHARS_MAX || subjectField.length > SUBJECT_FIELD_CHARS_MAX)
     defects.push("The Subject is too long; the rest is in the header.");
 
@@ -193,25 +249,25 @@ function readHeader(block: HeaderBlock): Header {
     inReplyTo: readMessageIds(first("in-reply-to")),
     references: readMessageIds(first("references")),
     date: dated ? date : null,
-    headers: readFields(block),
+    headers: readFields(block, charset),
     defects,
   };
 }
 
-function readFields(block: HeaderBlock): HeaderField[] {
+function readFields(block: HeaderBlock, charset: string | null): HeaderField[] {
   return block.fields
     .filter((field) => field.name !== "")
-    .map((field) => ({ name: field.name, value: cleanLine(decodeWords(fieldText(field))) }));
+    .map((field) => ({ name: field.name, value: cleanLine(decodeWords(fieldText(field, charset))) }));
 }
 
 type Mailboxes = Pick<Header, "from" | "replyTo" | "to" | "cc">;
 
 /** Reads From, Reply-To, To and Cc, in this order, up to MAILBOXES_BYTES_MAX. `isCut`: some mailboxes were left out. */
-function readMailboxes(block: HeaderBlock): Mailboxes & { isCut: boolean } {
+function readMailboxes(block: HeaderBlock, charset: string | null): Mailboxes & { isCut: boolean } {
   let isCut = false;
   let bytesLeft = MAILBOXES_BYTES_MAX;
   const take = (key: string): Mailbox[] => {
-    const field = addressField(block, key);
+    const field = addressField(block, key, charset);
     isCut ||= field.isCut;
     const kept: Mailbox[] = [];
     for (const mailbox of parseMailboxes(field.values)) {
@@ -226,11 +282,11 @@ function readMailboxes(block: HeaderBlock): Mailboxes & { isCut: boolean } {
 }
 
 /** Values of all fields of this name, up to ADDRESS_FIELD_CHARS_MAX. A cut value ends behind a whole mailbox. */
-function addressField(block: HeaderBlock, key: string): { values: string[]; isCut: boolean } {
+function addressField(block: HeaderBlock, key: string, charset: string | null): { values: string[]; isCut: boolean } {
   const values: string[] = [];
   let left = ADDRESS_FIELD_CHARS_MAX;
   for (const field of fieldsNamed(block, key)) {
-    const value = fieldText(field);
+    const value = fieldText(field, charset);
     if (value.length > left) {
       values.push(value.slice(0, Math.max(0, value.lastIndexOf(",", left - 1))));
       return { values, isCut: true };
@@ -244,14 +300,47 @@ function addressField(block: HeaderBlock, key: string): { values: string[]; isCu
 /** Parses mailboxes in order, members of groups included (RFC 5322 3.4). */
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
-  for (const { address, name } of parseAddressHeader(values, { flatten: true, decodePunycode: false }).value) {
-    const parts = splitAddress(cleanLine(address ?? ""));
-    if (!parts || /[\s<>]/.test(parts.local)) continue;
-    const domain = asciiDomain(parts.domain) ?? parts.domain;
-    const whole = `${parts.local}@${domain}`;
-    if (Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX)
-      yield { address: whole, name: cut(cleanLine(name), NAME_CHARS_MAX) };
+  let found = false;
+  const joined = values.map(withoutObsoleteSpaces);
+  for (const { address, name } of parseAddressHeader(joined, { flatten: true, decodePunycode: false }).value) {
+    const whole = readAddress(address ?? "");
+    if (whole === null) continue;
+    found = true;
+    yield { address: whole, name: cut(shownLine(name), NAME_CHARS_MAX) };
   }
+  const only = found ? null : onlyAddress(values);
+  if (only) yield { address: only, name: "" };
+}
+
+/** An address with its domain in A-labels; null if it is not one that other programs read alike. */
+function readAddress(text: string): string | null {
+  const parts = splitAddress(cleanLine(text).replace(/^mailto:/i, ""));
+  if (!parts || /[\s<>"]/.test(parts.local) || /[\s<>[\]]/.test(parts.domain)) return null;
+  const domain = asciiDomain(parts.domain) ?? parts.domain;
+  const whole = `${parts.local}@${domain}`;
+  return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
+}
+
+/** White space around the dots of a domain, which RFC 5322 4.4 allows, but only old programs wrote. */
+const spacedDomain = /@[ \t]{0,20}[\w-]{1,63}(?:[ \t]{0,20}\.[ \t]{0,20}[\w-]{1,63}){1,20}/g;
+
+function withoutObsoleteSpaces(value: string): string {
+  // A dot that ends a sentence has white space only behind it.
+  return value.replace(spacedDomain, (domain) =>
+    /[ \t]\./.test(domain) || /^@[ \t]/.test(domain) ? domain.replace(/[ \t]+/g, "") : domain,
+  );
+}
+
+/** The one address in text that is not a list of mailboxes, such as a name with a quote that is never closed. */
+function onlyAddress(values: string[]): string | null {
+  const words = values.flatMap((value) => value.split(/[\s"<>()[\],:;]/)).filter((word) => word.includes("@"));
+  const [only, ...others] = new Set(words);
+  return only === undefined || others.length > 0 ? null : readAddress(only);
+}
+
+/** Text for one line of a list, without what turns the direction of the text around it. */
+function shownLine(text: string): string {
+  return cleanLine(text.replace(directionControls, ""));
 }
 
 /** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
@@ -262,133 +351,6 @@ function readMessageIds(value: string): string[] {
     .filter((id) => Buffer.byteLength(id) <= MESSAGE_ID_BYTES_MAX)
     .slice(-REFERENCES_MAX)
     .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
-}
-
-/** RFC 2047. Broken encoded words stay as they are. */
-function decodeWords(text: string): string {
-  if (!text.includes("=?")) return text;
-  try {
-    return libmime.decodeWords(text);
-  } catch {
-    return text;
-  }
-}
-
-interface Part {
-  attachment: Attachment;
-  /** Null for parts whose content was not asked for. */
-  content: Buffer | null;
-}
-
-interface Body {
-  /** Null when no part is plain text. */
-  text: string | null;
-  html: string | null;
-  parts: Part[];
-  defects: string[];
-}
-
-/** The body to show when its structure is not parsed. */
-function rawBody(raw: Uint8Array, block: HeaderBlock, defect: string): Body {
-  const defects = [defect, "The body is shown as it was received."];
-  return { text: rawText(raw, block), html: null, parts: [], defects };
-}
-
-function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
-  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
-}
-
-/** The parser without its costly link detection. */
-class BodyParser extends MailParser {
-  /** How text parts look inside the HTML of the message. */
-  override textToHtml(text: string): string {
-    const escaped = text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-    return `<p>${escaped.replace(/\n/g, "<br/>")}</p>`;
-  }
-}
-
-/** Parses the body with mailparser, which gets only the header fields that describe the body. */
-async function parseBody(
-  raw: Uint8Array,
-  block: HeaderBlock,
-  limits: ReadLimits,
-  wanted: number | "all" = -1,
-): Promise<Body> {
-  const parser = new BodyParser({
-    skipHtmlToText: true,
-    ignoreEmbedded: true,
-    keepDeliveryStatus: true,
-    checksumAlgo: false,
-    maxHeadSize: limits.maxHeaderBytes * HEADER_COST_FACTOR,
-    maxChildNodes: limits.maxParts,
-  });
-  const body: Body = { text: null, html: null, parts: [], defects: [] };
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => stop("it takes too long"), PARSE_TIMEOUT_MS);
-    const stop = (reason: string) => {
-      body.defects.push(`The MIME structure cannot be read to its end: ${reason}.`);
-      finish();
-    };
-    const finish = () => {
-      clearTimeout(timer);
-      parser
-        .removeAllListeners("data")
-        .on("error", () => {})
-        .destroy();
-      resolve();
-    };
-    parser.on("data", (data: AttachmentStream | MessageText) => {
-      if (data.type === "attachment") collect(data, body.parts, wanted);
-      else {
-        body.text = data.text?.trim() ? data.text : null;
-        body.html = data.html ?? null;
-      }
-    });
-    parser.on("error", (error: Error) => stop(cleanLine(error.message)));
-    parser.on("end", finish);
-    const described = block.fields.filter((field) => /^(?:content-|mime-version$)/.test(field.key));
-    // One line each: the parser would take a value's other lines for fields that no other reader sees.
-    const lines = described.map((field) => `${field.name}:${unfolded(field)}\r\n`);
-    parser.write(Buffer.from(`${lines.join("")}\r\n`, "latin1"));
-    parser.end(asBuffer(raw).subarray(block.bodyStart));
-  });
-  return body;
-}
-
-/** mailsplit counts every header line as at least 64 bytes; scanStructure has counted the real bytes. */
-const HEADER_COST_FACTOR = 64;
-
-function collect(part: AttachmentStream, parts: Part[], wanted: number | "all"): void {
-  const index = parts.length;
-  const isWanted = wanted === "all" || wanted === index;
-  const contentType = /^[\w.+-]+\/[\w.+-]+$/.test(part.contentType ?? "")
-    ? part.contentType.toLowerCase()
-    : "application/octet-stream";
-  const contentId = part.cid ? cleanLine(part.cid) : "";
-  const attachment: Attachment = {
-    index,
-    filename: cleanFilename(part.filename || "", defaultName(index, contentType)),
-    content_type: contentType,
-    size: 0,
-    ...(contentId && { content_id: contentId }),
-  };
-  const read: Part = { attachment, content: null };
-  parts.push(read);
-  const chunks: Buffer[] = [];
-  part.content.on("data", (chunk: Buffer) => {
-    attachment.size += chunk.length;
-    if (isWanted) chunks.push(chunk);
-  });
-  part.content.on("error", () => part.release?.());
-  part.content.on("end", () => {
-    if (isWanted) read.content = Buffer.concat(chunks);
-    part.release?.();
-  });
-}
-
-function defaultName(index: number, contentType: string): string {
-  const extension = contentType === "message/rfc822" ? "eml" : libmime.detectExtension(contentType);
-  return `attachment-${index + 1}.${extension}`;
 }
 
 function cut(text: string, charsMax: number): string {

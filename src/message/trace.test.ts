@@ -137,11 +137,17 @@ describe("everything else stays", () => {
     ["Content-Type: message/rfc822\r\n\r\nX-E2A-Auth-Verified: true\r\n\r\nbody"],
     ["\r\nX-E2A-Auth-Verified: true\r\n"],
     ["Subject: x"],
-    ["no header at all\r\n\r\n\r\n"],
     [""],
   ])("%j", (raw) => {
     expect(received(raw)).toBe(raw);
   });
+
+  test.each(["no header at all\r\n\r\n\r\n", "Hello,\r\nNote: bring chairs.\r\nX-E2A-Auth-Verified: true\r\n"])(
+    "%j is a body, below a header of our fields",
+    (raw) => {
+      expect(received(raw)).toBe(`\r\n${raw}`);
+    },
+  );
 
   test("bytes of any value", () => {
     const body = Buffer.from(Array.from({ length: 256 }, (_, i) => i));

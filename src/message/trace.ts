@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import type { Envelope, Verdict } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { concatInSteps } from "../util/concat.ts";
-import { findBody, type RawField, scanHeaders, type WholeHeader, walkFields } from "./headers.ts";
+import { findBody, hasHeader, type RawField, scanHeaders, type WholeHeader, walkFields } from "./headers.ts";
 
 export interface TraceOptions {
   envelope: Envelope;
@@ -42,13 +42,15 @@ export interface Trace {
 export function traceOf(raw: Uint8Array, options: TraceOptions, block: WholeHeader | null = null): Trace {
   const kept: Trace["kept"] = [];
   let start = 0;
-  for (const field of fieldsOf(raw, block)) {
+  const isBodyAlone = !hasHeader(raw);
+  for (const field of isBodyAlone ? [] : fieldsOf(raw, block)) {
     if (!isForged(field, options.hostname)) continue;
     kept.push({ start, end: field.start });
     start = field.end;
   }
   kept.push({ start, end: raw.byteLength });
-  return { fields: traceFields(options), kept };
+  // Our fields become the header of a message that has none.
+  return { fields: traceFields(options) + (isBodyAlone ? "\r\n" : ""), kept };
 }
 
 /** Applies a trace to a message that is given in pieces. Copies each byte once. */
@@ -80,6 +82,7 @@ function tracedPieces(pieces: readonly Uint8Array[], { fields, kept }: Trace): U
  * first line would be read as part of the field above.
  */
 export function tracedHeader(raw: Uint8Array, block: WholeHeader, { fields, kept }: Trace): WholeHeader | null {
+  if (fields.endsWith("\r\n\r\n")) return null;
   const lineEnd = raw.indexOf(0x0a);
   const colon = raw.indexOf(0x3a);
   const isFirst = colon > 0 && colon < lineEnd && raw[0] !== 0x20 && raw[0] !== 0x09;

@@ -265,6 +265,69 @@ test("mail in hand for longer than a lease stays in hand", async () => {
   expect(await outbound(world.it, body.message_id)).toMatchObject({ status: "sent", recipients: [{ attempts: 1 }] });
 });
 
+describe("mail that waits for a connection does not leave after", () => {
+  const bot = "/api/v1/agents/bot@e2a.localhost";
+  const changes: [name: string, change: (it: TestApp, now: number) => Promise<unknown>, status: string | undefined][] =
+    [
+      ["its agent is paused", (it) => it.api("PATCH", bot, { paused: true }), "queued"],
+      ["its account is paused", (it) => it.api("PATCH", "/api/v1/users/me", { paused: true }), "queued"],
+      ["the gate is switched on", (it) => it.api("PATCH", bot, { hitl_enabled: true }), "pending_approval"],
+      ["its agent is deleted", (it) => it.api("DELETE", bot), undefined],
+      [
+        "its lease has passed to another node",
+        async ({ app }, nowMs) => {
+          const now = new Date(nowMs + 10 * minuteMs);
+          const lanes = [{ lane: "upstream", free: 9 }];
+          await claimRecipients(app.store, { now, leaseUntil: now, leaseToken: "other", lanes });
+        },
+        "sending",
+      ],
+    ];
+  test.each(changes)("%s", async (_name, change, status) => {
+    const clock = new TestClock();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const on = async (stage: string) => {
+      if (stage !== "message") return undefined;
+      asked.resolve();
+      await answer.promise;
+      return undefined;
+    };
+    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    const { it, smtp } = world;
+    const atOnce = { prefer: "respond-async" };
+    await world.send("first@outside.example", atOnce);
+    await asked.promise;
+    const { body } = await world.send("second@outside.example", atOnce);
+    expect(await outbound(it, body.message_id)).toMatchObject({ status: "sending" });
+    clock.advance(2_000);
+    await change(it, clock.now());
+    answer.resolve();
+    await it.app.drain();
+    expect(smtp.messages.flatMap(({ to }) => to)).not.toContain("second@outside.example");
+    expect((await outbound(it, body.message_id)).status).toBe(status ?? 404);
+  });
+
+  test("a pause, and leaves when it ends", async () => {
+    const clock = new TestClock();
+    const answer = Promise.withResolvers<void>();
+    const on = async (stage: string) => (stage === "message" ? void (await answer.promise) : undefined);
+    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    const { it, smtp } = world;
+    for (const to of ["first@outside.example", "second@outside.example"])
+      await world.send(to, { prefer: "respond-async" });
+    clock.advance(2_000);
+    await it.api("PATCH", bot, { paused: true });
+    answer.resolve();
+    await it.app.drain();
+    await it.api("PATCH", bot, { paused: false });
+    await it.app.drain();
+    expect(smtp.messages.flatMap(({ to }) => to)).toEqual(["first@outside.example", "second@outside.example"]);
+  });
+});
+
 test("while the upstream is down nothing is lost, doubled or used up", async () => {
   const clock = new TestClock();
   let down = true;
@@ -459,6 +522,35 @@ describe("a bounce", () => {
     expect(suppressed).toMatchObject([{ address: "alice@outside.example", reason: "bounce" }]);
   });
 
+  test("is not what else comes to the return path: the agent reads that in its conversation", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const answer = (from: string, subject: string, ...fields: string[]) =>
+      deliver(it.app.smtp.port, {
+        ...{ from, to: returnPath },
+        message: ["From: alice@outside.example", `Subject: ${subject}`, ...fields, "", "I am away until Monday."].join(
+          "\r\n",
+        ),
+      });
+    const inbox = async () =>
+      (await it.api("GET", "/api/v1/agents/bot@e2a.localhost/messages?status=all")).body.messages;
+    await answer("", "Away", "Auto-Submitted: auto-replied");
+    await answer("alice@outside.example", "Re: Question");
+    expect(await inbox()).toMatchObject([
+      {
+        ...{ subject: "Away", auto_submitted: "auto-replied", conversation_id: body.conversation_id },
+        recipient: "bot@e2a.localhost",
+      },
+      { subject: "Re: Question", auto_submitted: null, conversation_id: body.conversation_id },
+    ]);
+    expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
+    await it.api("DELETE", "/api/v1/agents/bot@e2a.localhost");
+    await answer("", "Still away");
+    expect(await inbox()).toBeUndefined();
+  });
+
   test.each([
     ["delivered", "delivered"],
     ["relayed", "delivered"],
@@ -475,6 +567,33 @@ describe("a bounce", () => {
     expect((await outbound(it, body.message_id)).recipients).toMatchObject([
       { status, smtp_reply: "what its host said" },
     ]);
+  });
+
+  test.each([
+    ["German", "Unzustellbar: Bestellung", "Ihre Nachricht konnte nicht zugestellt werden."],
+    ["French", "Non remis : commande", "Votre message n’a pas pu être remis."],
+    ["Spanish", "No se puede entregar: pedido", "Su mensaje no se pudo entregar."],
+    ["Chinese", "系统退信", "抱歉，您的邮件被退回来了。"],
+  ])("in %s prose is one too", async (_language, subject, sentence) => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    const { body } = await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const message = [
+      "From: postmaster@outside.example",
+      `To: ${returnPath}`,
+      `Subject: =?utf-8?B?${Buffer.from(subject).toString("base64")}?=`,
+      "Content-Type: text/plain; charset=utf-8",
+      "Content-Transfer-Encoding: base64",
+      "",
+      Buffer.from(`${sentence}\n\nalice@outside.example\n550 5.1.1 User unknown\n`).toString("base64"),
+      "",
+    ].join("\r\n");
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message });
+    expect((await outbound(it, body.message_id)).recipients).toMatchObject([
+      { status: "bounced", smtp_reply: expect.stringContaining("550 5.1.1 User unknown") },
+    ]);
+    expect((await world.send("alice@outside.example")).status).toBe(422);
   });
 
   test("of an address that many stand behind says the worst of them", async () => {

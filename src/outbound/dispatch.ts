@@ -4,6 +4,7 @@ import { signDkim } from "../message/dkim.ts";
 import { isHardBounce } from "../message/report/hard-bounce.ts";
 import { sendVia, viaLocalPart } from "../message/via.ts";
 import type { ReturnPaths } from "../return-path.ts";
+import { sameGate } from "../store/outbound/outbound.ts";
 import type { LaneRoom, RecipientOutcome } from "../store/outbound/queue.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
 import type { RecipientRow } from "../store/schema.ts";
@@ -53,6 +54,11 @@ const WRITE_FRESH_MS = 5_000;
  * outcomes to record, which they try every second, must come first.
  */
 const HELD_BACK_MS = 10_000;
+/**
+ * A message that waited longer for a connection is looked up again before it leaves: it may have been paused, held or
+ * deleted meanwhile, or its lease may have ended.
+ */
+const KNOWN_MS = 1_000;
 /** Pause before a failed gate is asked again. */
 const GATE_RETRY_MS = 60_000;
 
@@ -213,6 +219,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   async function run({ recipient, work: known }: Item): Promise<void> {
     const { lane, messageId } = recipient;
+    const knownAt = clock.now();
     leased.add(recipient);
     try {
       const work = known ?? (await store.outboundWork(messageId));
@@ -220,7 +227,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       if (!work) return;
       // For mail just submitted, the gate has decided a moment ago.
       if (!known && (await isHeldNow(recipient, work))) return;
-      const outcome = await attempt(recipient, work).catch((error): RecipientOutcome => {
+      const outcome = await attempt(recipient, work, knownAt).catch((error): RecipientOutcome => {
         // The store failed before any mail was handed over.
         if (error instanceof Failure && error.code === "unavailable")
           return { kind: "released", at: new Date(clock.now()), error: error.message };
@@ -301,7 +308,14 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     return false;
   }
 
-  async function attempt(recipient: RecipientRow, work: OutboundWork): Promise<RecipientOutcome> {
+  /** Whether a message may still leave. Throws while the store is away. */
+  async function isStillDue(recipient: RecipientRow, work: OutboundWork): Promise<boolean> {
+    const agent = await store.agentOfLeased(recipient);
+    if (agent === null) return false;
+    return sameGate(agent, work.agent) || !(await isHeldNow(recipient, { ...work, agent }));
+  }
+
+  async function attempt(recipient: RecipientRow, work: OutboundWork, knownAt: number): Promise<RecipientOutcome> {
     if (work.message.status === "rejected" || work.message.status === "expired_rejected")
       return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
     // The approved message leaves byte for byte, or not at all.
@@ -326,7 +340,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const tooLong = new AbortController();
     const cancelEnd = clock.after(TRY_MS, () => tooLong.abort());
     const signal = AbortSignal.any([breakOff.signal, tooLong.signal]);
-    const outcome = await upstream.send({ from: returnPath, to: recipient.address }, raw, signal).finally(cancelEnd);
+    const mayBegin = async () => clock.now() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
+    const envelope = { from: returnPath, to: recipient.address };
+    const outcome = await upstream.send(envelope, raw, signal, mayBegin).finally(cancelEnd);
+    if (outcome.kind === "withdrawn") return { kind: "released", at: new Date(clock.now()), error: null };
     if (outcome.kind === "unreachable") {
       if (!closed) {
         outages.down(own, outcome.error);

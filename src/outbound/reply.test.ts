@@ -36,6 +36,7 @@ function received({
 }: Received) {
   const row = {
     subject: "Hi",
+    agentId: agent,
     conversationId: "conv_1",
     // Rows of earlier versions lack this member.
     authentication: unsigned ? { unsigned } : {},
@@ -80,6 +81,11 @@ describe("whom a reply goes to", () => {
       "the author, not where an unsigned Reply-To leads",
       { replyTo: ["thief@x.example"], unsigned: ["Reply-To", "Subject"] },
       ...([false, ["ann@x.example"], [], ["Reply-To: thief@x.example"]] as const),
+    ],
+    [
+      "the author, when Reply-To names only the agent",
+      { replyTo: ["bot+news@agents.example", agent] },
+      ...([false, ["ann@x.example"], [], []] as const),
     ],
     [
       "where a signed Reply-To leads",
@@ -157,6 +163,30 @@ describe("subjects", () => {
     ["RE : re[2]: AW: Sv: Antw: Hi", "Re: Hi", "Fwd: RE : re[2]: AW: Sv: Antw: Hi"],
     ["FW: Fwd: Hi", "Re: FW: Fwd: Hi", "Fwd: Hi"],
     ["Regarding: Hi", "Re: Regarding: Hi", "Fwd: Regarding: Hi"],
+    ["R: Ordine", "Re: Ordine", "Fwd: R: Ordine"],
+    ["Odp: Zamówienie", "Re: Zamówienie", "Fwd: Odp: Zamówienie"],
+    ["Ré : Commande", "Re: Commande", "Fwd: Ré : Commande"],
+    ["RE\u00a0: Commande", "Re: Commande", "Fwd: RE\u00a0: Commande"],
+    ["回复: 订单", "Re: 订单", "Fwd: 回复: 订单"],
+    ["回复：Re：订单", "Re: 订单", "Fwd: 回复：Re：订单"],
+    ["答复: 回覆: 返信: 답장: x", "Re: x", "Fwd: 答复: 回覆: 返信: 답장: x"],
+    ["RES: Re: R: Pedido", "Re: Pedido", "Fwd: RES: Re: R: Pedido"],
+    ["YNT: Sipariş", "Re: Sipariş", "Fwd: YNT: Sipariş"],
+    ["Vá: Rendelés", "Re: Rendelés", "Fwd: Vá: Rendelés"],
+    ["ΑΠ: Παραγγελία", "Re: Παραγγελία", "Fwd: ΑΠ: Παραγγελία"],
+    ["Отв: Заказ", "Re: Заказ", "Fwd: Отв: Заказ"],
+    ["תשובה: הזמנה", "Re: הזמנה", "Fwd: תשובה: הזמנה"],
+    ["رد: طلب", "Re: طلب", "Fwd: رد: طلب"],
+    ["Re^2: AW(3): Hi", "Re: Hi", "Fwd: Re^2: AW(3): Hi"],
+    // Finnish answers and Danish forwards.
+    ["VS: Tilaus", "Re: Tilaus", "Fwd: Tilaus"],
+    ["TR: Commande", "Re: TR: Commande", "Fwd: Commande"],
+    ["WG: RV: I: ENC: Doorst: VB: PD: x", "Re: WG: RV: I: ENC: Doorst: VB: PD: x", "Fwd: x"],
+    ["转发: 轉寄: 転送: 订单", "Re: 转发: 轉寄: 転送: 订单", "Fwd: 订单"],
+    ["Rent: due", "Re: Rent: due", "Fwd: Rent: due"],
+    ["Review 2: re: it", "Re: Review 2: re: it", "Fwd: Review 2: re: it"],
+    ["re", "Re: re", "Fwd: re"],
+    ["10:30 train", "Re: 10:30 train", "Fwd: 10:30 train"],
     ["", "Re:", "Fwd:"],
     ["Re:", "Re:", "Fwd: Re:"],
   ];
@@ -164,6 +194,16 @@ describe("subjects", () => {
     test(JSON.stringify(subject), () => {
       expect([replySubject(subject), forwardSubject(subject)]).toEqual([reply, forward]);
     });
+
+  test("do not grow however often programs of other languages answer", () => {
+    let subject = "Order";
+    for (const prefix of ["Re:", "AW:", "SV:", "R:", "RES:", "Odp:", "Ré :", "回复：", "답장:", "ΣΧΕΤ:", "YNT:", "VS:"])
+      subject = replySubject(`${prefix} ${subject}`);
+    expect(subject).toBe("Re: Order");
+    for (const prefix of ["WG:", "TR:", "RV:", "I:", "ENC:", "Doorst:", "VB:", "VL:", "PD:", "İLT:", "转发：", "転送:"])
+      subject = forwardSubject(`${prefix} ${subject}`);
+    expect(subject).toBe("Fwd: Re: Order");
+  });
 
   test("stay within a line", () => {
     expect(replySubject("😀".repeat(600)).length).toBe(998);

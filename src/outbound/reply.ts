@@ -1,6 +1,7 @@
 import { headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
 import { readMailbox } from "../message/addresses.ts";
 import { isMessageId } from "../message/fields.ts";
+import { withoutForwardPrefixes, withoutReplyPrefixes } from "../message/text/subject.ts";
 import type { MailContent, MessageRow, OutboundRow } from "../store/schema.ts";
 
 /** Ids kept of a thread: the oldest, which identifies it, and the latest (RFC 5322 3.6.4, RFC 5537 3.4.4). */
@@ -9,15 +10,11 @@ const REFERENCES_MAX = 100;
 const SUBJECT_CHARS_MAX = 998;
 const NAME_CHARS_MAX = 200;
 
-/** `Re:` as mail programs write it in English, German, the Nordic languages and Dutch, also counted: `Re[2]:`. */
-const replyPrefixes = /^\s*(?:(?:re|aw|sv|antw)(?:\[\d+\]|\(\d+\))?\s*:\s*)+/i;
-const forwardPrefixes = /^\s*(?:(?:fwd?|wg|vs|doorst)(?:\[\d+\]|\(\d+\))?\s*:\s*)+/i;
-
 /** What a reply or a forward needs from the message it follows. */
 export interface Original {
   subject: string;
   conversationId: string;
-  /** Where replies go: Reply-To, otherwise From; for the agent's own message, its recipients. */
+  /** Where replies go: Reply-To unless it names only the agent, otherwise From; for the agent's own message, its recipients. */
   answersTo: Mailbox[];
   /** Its other recipients, as far as its own fields name them. */
   others: Mailbox[];
@@ -43,11 +40,13 @@ export function inboundOriginal(message: MessageRow, { headers }: Pick<MailConte
   ] as const;
   const unproven = fields.filter(({ field }) => unsigned.includes(field));
   const proven = ({ field }: (typeof fields)[number]) => !unsigned.includes(field);
-  const [answers, ...others] = fields.map((one) => (proven(one) ? one.mailboxes : []));
+  const [answers = [], ...others] = fields.map((one) => (proven(one) ? one.mailboxes : []));
+  // A list or a forwarder may put the agent itself there, which must not answer itself.
+  const leadsAway = answers.some(({ address }) => mailboxAddress(address) !== message.agentId);
   return {
     subject,
     conversationId,
-    answersTo: answers && answers.length > 0 ? answers : from,
+    answersTo: leadsAway ? answers : from,
     others: others.flat(),
     unproven,
     messageId: usableId(message.emailMessageId),
@@ -125,14 +124,14 @@ export function distinct<T extends { to: Mailbox[]; cc: Mailbox[]; bcc: Mailbox[
   return { to: given.to.filter(once), cc: given.cc.filter(once), bcc: given.bcc.filter(once) };
 }
 
-/** `Re: …` with a single prefix, whatever prefixes the original had (RFC 5322 3.6.5). */
+/** `Re: …` with a single prefix, whatever prefixes the original had, in any language (RFC 5322 3.6.5). */
 export function replySubject(subject: string): string {
-  return prefixed("Re:", subject.replace(replyPrefixes, ""));
+  return prefixed("Re:", withoutReplyPrefixes(subject));
 }
 
-/** `Fwd: …` with a single prefix. */
+/** `Fwd: …` with a single prefix, in any language. */
 export function forwardSubject(subject: string): string {
-  return prefixed("Fwd:", subject.replace(forwardPrefixes, ""));
+  return prefixed("Fwd:", withoutForwardPrefixes(subject));
 }
 
 /** The fields that put a reply into the thread of its original (RFC 5322 3.6.4). */

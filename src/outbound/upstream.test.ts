@@ -57,7 +57,10 @@ const signIn = { username: "relay-user", password: "correct horse" };
 
 const send = ({ upstream }: World, recipient = to, raw: Uint8Array = mail) =>
   upstream.send({ from, to: recipient }, raw);
-const textOf = (outcome: SendOutcome) => ("reply" in outcome ? outcome.reply : outcome.error);
+const textOf = (outcome: Awaited<ReturnType<typeof send>>) => {
+  if ("reply" in outcome) return outcome.reply;
+  return "error" in outcome ? outcome.error : "";
+};
 
 /** The script of a server that does `what` at that stage, the first `times` times. */
 const at = (stage: Stage, what: Scripted, times = 1) => {

@@ -10,12 +10,25 @@ export type UpstreamCheck = { ok: true; tls: string | null; signedIn: boolean } 
 
 export interface Upstream {
   readonly settings: UpstreamSettings;
-  /** Sends one message (CRLF lines) to one recipient; waits its turn if all connections are in use. Never rejects. */
-  send(envelope: { from: string; to: string }, raw: Uint8Array, signal?: AbortSignal): Promise<SendOutcome>;
+  /**
+   * Sends one message (CRLF lines) to one recipient; waits its turn if all connections are in use. Asks `mayBegin` when
+   * a connection is free: if that is false, nothing is sent. Rejects only if `mayBegin` does.
+   */
+  send(
+    envelope: { from: string; to: string },
+    raw: Uint8Array,
+    signal?: AbortSignal,
+    mayBegin?: () => Promise<boolean>,
+  ): Promise<SendOutcome | Withdrawn>;
   /** Connects, encrypts, signs in and quits, outside the pool. `tls` is the protocol version. */
   check(): Promise<UpstreamCheck>;
   /** Quits idle connections and destroys the rest. Resolves when all are gone. */
   close(): Promise<void>;
+}
+
+/** `mayBegin` was false. */
+interface Withdrawn {
+  kind: "withdrawn";
 }
 
 export interface PoolLimits {
@@ -53,12 +66,17 @@ class Pool implements Upstream {
     private readonly limits: PoolLimits,
   ) {}
 
-  async send(envelope: { from: string; to: string }, raw: Uint8Array, signal?: AbortSignal): Promise<SendOutcome> {
-    let outcome = await this.attempt(envelope, raw, "last", signal);
+  async send(
+    envelope: { from: string; to: string },
+    raw: Uint8Array,
+    signal?: AbortSignal,
+    mayBegin: () => Promise<boolean> = async () => true,
+  ): Promise<SendOutcome | Withdrawn> {
+    let outcome = await this.attempt(envelope, raw, "last", mayBegin, signal);
     if (outcome.kind === "stale" && outcome.isReused && !this.isClosing && !signal?.aborted) {
       // The cause that ended this connection while it was idle has most likely ended the others too.
       for (const session of this.idle.splice(0)) session.destroy("another one was found dead");
-      outcome = await this.attempt(envelope, raw, "first", signal);
+      outcome = await this.attempt(envelope, raw, "first", mayBegin, signal);
     }
     if (outcome.kind !== "stale") return outcome;
     if (this.isClosing || signal?.aborted) return this.stopped();
@@ -92,12 +110,20 @@ class Pool implements Upstream {
     envelope: { from: string; to: string },
     raw: Uint8Array,
     place: "first" | "last",
+    mayBegin: () => Promise<boolean>,
     signal?: AbortSignal,
-  ): Promise<SendOutcome | (TransactionOutcome & { kind: "stale"; isReused: boolean })> {
+  ): Promise<SendOutcome | Withdrawn | (TransactionOutcome & { kind: "stale"; isReused: boolean })> {
     if (this.isClosing || signal?.aborted) return this.stopped();
     const rested = this.idle.pop();
     const session = rested ?? (await this.turn(place, signal));
     if ("error" in session) return { kind: "unreachable", error: session.error };
+    let begins = false;
+    try {
+      begins = await mayBegin();
+    } finally {
+      if (!begins) this.release(session);
+    }
+    if (!begins) return { kind: "withdrawn" };
     const isReused = rested !== undefined || session.transactions > 0;
     const abort = signal && (() => session.destroy("the caller stopped waiting"));
     if (abort) signal.addEventListener("abort", abort);

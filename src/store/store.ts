@@ -29,10 +29,10 @@ import * as holds from "./outbound/holds.ts";
 import * as notices from "./outbound/notices.ts";
 import * as outbound from "./outbound/outbound.ts";
 import * as queue from "./outbound/queue.ts";
-import { recordReport } from "./outbound/report.ts";
+import { recordReport, senderOf } from "./outbound/report.ts";
 import { refuseSuppressed, sweepSendCounts } from "./outbound/send-limits.ts";
 import * as withdraw from "./outbound/withdraw.ts";
-import { outboundWork } from "./outbound/work.ts";
+import { agentOfLeased, outboundWork } from "./outbound/work.ts";
 import { overview } from "./overview.ts";
 
 /** Rows deleted per transaction: the initial number, and the maximum. */
@@ -265,10 +265,12 @@ export function createStore(engine: Engine) {
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
     outboundWork: follow(outboundWork),
+    agentOfLeased: lookUp(agentOfLeased),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: lookUp(queue.nextRecipientDue),
     adoptLanes: lasting(queue.adoptLanes),
     recordReport: write(recordReport),
+    senderOf: lookUp(senderOf),
     outboundState: follow(queue.outboundState),
     refuseSuppressed: lookUp(refuseSuppressed),
     suppress: write(suppressions.suppress),

@@ -120,6 +120,27 @@ export const badMessages: BadMessage[] = [
     ),
   },
   {
+    name: "header fields that are commands to a mail service",
+    message: () => ({
+      headers: {
+        ...{ "X-SMTPAPI": '{"to":["eve@outside.example"]}', "x-mc-BccAddress": "eve@outside.example" },
+        ...{
+          "X-MSYS-API": '{"bcc":[]}',
+          "X-MJ-TemplateID": "1",
+          "X-Mailjet-Prio": "1",
+          "X-Mailgun-Template-Name": "x",
+        },
+        ...{ "x-mq-envelope": "eve@outside.example", "X-Campaign": "spring" },
+      },
+    }),
+    errors: Object.fromEntries(
+      [
+        ...["X-SMTPAPI", "x-mc-BccAddress", "X-MSYS-API", "X-MJ-TemplateID", "X-Mailjet-Prio"],
+        ...["X-Mailgun-Template-Name", "x-mq-envelope"],
+      ].map((name) => [`headers.${name}`, /^is a command to a mail service/]),
+    ),
+  },
+  {
     name: "header fields with wrong names and values",
     message: () => ({
       headers: {

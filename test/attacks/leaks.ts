@@ -174,6 +174,17 @@ const ways: [channel: string, place: string, body: Leak["body"]][] = [
     (w) =>
       file("a.ics", "text/calendar", `BEGIN:VCALENDAR\r\nSUMMARY:${w.slice(0, 9)}\r\n ${w.slice(9)}\r\nEND:VCALENDAR`),
   ],
+  [
+    "an attached drawing with sections of characters",
+    "the attachment “a.svg”",
+    (w) =>
+      file("a.svg", "image/svg+xml", `<svg><text><![CDATA[${w.slice(0, 9)}]]><![CDATA[${w.slice(9)}]]></text></svg>`),
+  ],
+  [
+    "attached HTML that names a charset with escapes itself",
+    "the attachment “a.html”",
+    (w) => file("a.html", "text/html", `<meta charset=iso-2022-jp><p>${w.slice(0, 9)}\x1b(B${w.slice(9)}</p>`),
+  ],
   ["attached source", "the attachment “a.py”", (w) => file("a.py", "application/octet-stream", `KEY = "${w}"\n`)],
   ["text that says it is a picture", "the attachment “a.png”", (w) => file("a.png", "image/png", `It is ${w}.`)],
   ["UTF-16 with a mark", "the attachment “a.txt”", (w) => file("a.txt", "text/plain", wide(`\ufeffIt is ${w}.`))],

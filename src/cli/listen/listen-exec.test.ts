@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { message } from "../testing/answers.ts";
 import { type Setup, Shell } from "../testing/shell.ts";
@@ -47,6 +47,20 @@ test("nothing of a mail is ever a part of the command line", async () => {
   const { code, out } = await exec('printf %s "$E2A_SUBJECT"', ["--once"]).done;
   expect([code, out]).toEqual([0, subject.replace("\n\0", " ")]);
   expect(existsSync(join(shell.home, "owned"))).toBe(false);
+});
+
+test("on Windows, nothing of a mail is a command when cmd puts a variable into the command line", async () => {
+  const folder = join(shell.home, "programs");
+  await mkdir(folder);
+  // Stands for the shell of Windows.
+  await writeFile(join(folder, "cmd"), '#!/bin/sh\nprintf %s "$E2A_SUBJECT|$E2A_FROM"\n', { mode: 0o755 });
+  const subject = 'Hi & calc | more > out < in ^ (x) "%PATH%" !y!';
+  const from = "a&calc@evil.example";
+  await world.receive(1, { from });
+  world.shows(`/agents/${bot}/messages/${id(1)}`, message(1, { subject, from }));
+  const env = { PATH: `${folder}:${process.env.PATH}` };
+  const { out } = await exec("notify.exe %E2A_SUBJECT%", ["--once"], { platform: "win32", env }).done;
+  expect(out).toBe("Hi _ calc _ more _ out _ in _ _x_ __PATH__ _y_|a_calc@evil.example");
 });
 
 test("a command that fails twice is run again, and the next message waits for it", async () => {

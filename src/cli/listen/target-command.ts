@@ -16,6 +16,8 @@ export interface CommandOptions {
   timeoutMs: number;
 }
 
+/** What cmd reads when it puts `%E2A_SUBJECT%` into a command line, which it then parses: a mail could write commands. */
+const readByCmd = /["%!^&|<>()]/g;
 /** The value of an environment variable has a limit (128 KiB on Linux); a subject has none. */
 const VALUE_CHARS_MAX = 2_000;
 
@@ -40,7 +42,7 @@ function start({ io, command, agent, env }: CommandOptions, message: MessageDeta
   const onWindows = io.platform === "win32";
   const [shell, ...args] = onWindows ? ["cmd", "/d", "/s", "/c", `"${command}"`] : ["sh", "-c", command];
   return spawn(shell as string, args, {
-    env: { ...io.env, ...env, ...facts(agent, message) },
+    env: { ...io.env, ...env, ...facts(agent, message, onWindows) },
     stdio: ["pipe", descriptor(io.stdout), descriptor(io.stderr)],
     // Its own process group: Ctrl-C lets the command finish its message, and a kill reaches all its children.
     detached: !onWindows,
@@ -49,7 +51,7 @@ function start({ io, command, agent, env }: CommandOptions, message: MessageDeta
 }
 
 /** Each on one line, without control characters (NUL is impossible in an environment). */
-function facts(agent: string, message: MessageDetail): Record<string, string> {
+function facts(agent: string, message: MessageDetail, onWindows: boolean): Record<string, string> {
   const { message_id, from, subject, verified } = message;
   const values = {
     E2A_MESSAGE_ID: message_id,
@@ -58,8 +60,9 @@ function facts(agent: string, message: MessageDetail): Record<string, string> {
     E2A_AGENT: agent,
     E2A_VERIFIED: String(verified === true),
   };
+  const safe = (value: string) => (onWindows ? value.replace(readByCmd, "_") : value);
   return Object.fromEntries(
-    Object.entries(values).map(([name, value]) => [name, plain(value).slice(0, VALUE_CHARS_MAX)]),
+    Object.entries(values).map(([name, value]) => [name, safe(plain(value)).slice(0, VALUE_CHARS_MAX)]),
   );
 }
 

@@ -77,16 +77,13 @@ function marked({ first_time: strangers = [] }: Outbound, list: readonly string[
   return list?.map((one) => (known.has(bareAddress(one).toLowerCase()) ? `${one} (first time!)` : one)).join(", ");
 }
 
-/** HTML is read up to this length: the converter's own limit (htmlToText). */
-const HTML_CHARS_READ = 128 * 1024;
-
 /** The HTML body as text if it differs from `text`; null if it does not, or if there is no HTML. */
 async function htmlShown({ body_html: html }: Outbound, text: string): Promise<string | null> {
   if (!html) return null;
   // The converter is loaded only for mail with HTML.
-  const { htmlToText } = await import("../../message/html/text.ts");
+  const { HTML_CHARS_MAX, htmlToText } = await import("../../message/html/text.ts");
   const shown = plainLines(visibleText(htmlToText(html))).trim();
-  const more = html.length > HTML_CHARS_READ ? "\n(It goes on: only its first 128 KB are shown.)" : "";
+  const more = html.length > HTML_CHARS_MAX ? "\n(It goes on: only its first 4 MB are shown.)" : "";
   const words = (written: string) => written.replace(/\s+/g, " ");
   return words(shown) === words(text) && !more ? null : (shown || "(nothing to read)") + more;
 }

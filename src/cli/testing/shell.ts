@@ -20,6 +20,8 @@ export interface Setup {
   colour?: boolean;
   env?: Record<string, string>;
   stdin?: string;
+  /** Default: linux. */
+  platform?: NodeJS.Platform;
 }
 
 /** A stand-in for the user's shell, with its own home folder and readable outputs. */
@@ -69,7 +71,7 @@ export class Running {
       stdout: this.stdout,
       stderr: this.stderr,
       env: { HOME: home, ...setup.env },
-      platform: "linux",
+      platform: setup.platform ?? "linux",
       isTerminal: terminal,
       colour: { stdout: setup.colour ?? false, stderr: setup.colour ?? false },
       onInterrupt: (handler) => {

@@ -30,11 +30,12 @@ const FONT_SIZE_MAX = 1;
 const OFF_PAGE_PIXELS = 500;
 const OPACITY_MAX = 0.05;
 
-/** The properties that this file reads. */
+/** The properties that hide words, or decide where they stand. */
 const wanted: ReadonlySet<string> = new Set(
   (
-    "background background-color background-image bottom clip clip-path color display font font-size height left max-height " +
-    "max-width mso-hide opacity overflow overflow-x overflow-y position right text-indent top transform visibility width"
+    "background background-color background-image bottom clip clip-path color display flex-direction flex-flow font " +
+    "font-size height left list-style list-style-type max-height max-width mso-hide opacity overflow overflow-x " +
+    "overflow-y position right text-indent top transform visibility white-space width"
   ).split(" "),
 );
 
@@ -62,7 +63,7 @@ export function hidesBox(said: Declarations): boolean {
 }
 
 /** Computes how the text inside an element looks if its surroundings look like `outer`. */
-export function inheritedLook(outer: Look, said: Declarations, attributes: Record<string, string>): Look {
+export function inheritedLook(outer: Look, said: Declarations, attributes: Readonly<Record<string, string>>): Look {
   const value = (name: string) => said.get(name) ?? "";
   const look = { ...outer };
   const [, shorthand = ""] = /(?:^| )([\d.]+[a-z%]{0,3})[ /]/.exec(value("font")) ?? [];
@@ -174,7 +175,7 @@ function pixels(text: string): number {
 /** The rules of the style sheets of one message. */
 export interface StyleSheet {
   /** The declarations for an element. Of two for one property, the later comes last. */
-  rulesFor(name: string, attributes: Record<string, string>): Declarations[];
+  rulesFor(name: string, attributes: Readonly<Record<string, string>>): Declarations[];
   /** False if part of the style sheets was not read. */
   isWhole: boolean;
 }
@@ -216,7 +217,7 @@ export function readStyleSheet(css: string): StyleSheet {
       else if (hasBackground) add(lastCompound(key), new Map([["background", "unknown"]]));
     }
   }
-  const rulesFor = (name: string, { class: classes = "", id = "" }: Record<string, string>) => {
+  const rulesFor = (name: string, { class: classes = "", id = "" }: Readonly<Record<string, string>>) => {
     const marks = new Set(classes.toLowerCase().split(/\s+/).filter(Boolean));
     const keys = ["*", name, ...[...marks].flatMap((mark) => [`.${mark}`, `${name}.${mark}`])];
     if (id) keys.push(`#${id.toLowerCase()}`, `${name}#${id.toLowerCase()}`);

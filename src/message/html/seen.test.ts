@@ -64,6 +64,11 @@ test.each([
   expect(seenHtml(html)).toEqual({ html, hiddenChars: 0 });
 });
 
+test("pictures are left out as well", () => {
+  const html = '<p>Hi<img alt="obey" style="display:none"><img alt="obey" hidden/>there';
+  expect(seenHtml(html)).toEqual({ html: "<p>Hithere", hiddenChars: 0 });
+});
+
 test("what comes after hidden elements stays", () => {
   const html = `<ul><li style="display:none">one<li>two</ul><p>three<br>four</p>`;
   expect(seenHtml(html)).toEqual({ html: "<ul><li>two</ul><p>three<br>four</p>", hiddenChars: 3 });

@@ -1,6 +1,6 @@
 import { Parser } from "htmlparser2";
-import type { Declarations } from "./css.ts";
-import { declarations, hidesBox, inheritedLook, type Look, plainLook, readStyleSheet } from "./hidden-style.ts";
+import { hidesBox, inheritedLook, type Look, plainLook } from "./hidden-style.ts";
+import { elementStyles, TooComplex } from "./styles.ts";
 
 /** HTML without the text that its reader does not see. */
 export interface SeenHtml {
@@ -15,14 +15,9 @@ const unread = new Set(["head", "script", "style", "title"]);
 const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template"]);
 
 /** Deeper HTML is not analysed: closing an element costs time for each open one. Real mail stays below 100. */
-export const NESTING_MAX = 400;
-/** Elements of one message; newsletters have a few thousand. */
-const ELEMENTS_MAX = 40_000;
-/** Classes and ids looked up, plus declarations found with them, for all elements together; newsletters need 50,000. */
-const WORK_MAX = 300_000;
-
-/** Ends the parser's pass over HTML that is too complex. */
-class TooComplex extends Error {}
+const NESTING_MAX = 400;
+/** Elements of one message; newsletters have a few thousand, long reports 100,000. */
+const ELEMENTS_MAX = 200_000;
 
 /**
  * Leaves out the text that HTML hides from its reader: elements that are not displayed, have no size or lie off the
@@ -45,29 +40,7 @@ const hints = /<(?:style|font|datalist|iframe|noembed|noframes|template|dialog)|
 
 function withoutHidden(html: string): SeenHtml {
   if (!hints.test(html)) return { html, hiddenChars: 0 };
-  const styles = /<style/i.test(html) ? stylesIn(html) : "";
-  const sheet = readStyleSheet(styles ?? "");
-  if (styles === null || !sheet.isWhole) throw new TooComplex();
-  /** Mail programs repeat a few styles many times. */
-  const known = new Map<string, Declarations>();
-  let work = 0;
-  const spend = (amount: number) => {
-    work += amount;
-    if (work > WORK_MAX) throw new TooComplex();
-  };
-  const read = (styles: string): Declarations => {
-    const said = known.get(styles) ?? declarations(styles);
-    if (said === null) throw new TooComplex();
-    known.set(styles, said);
-    return said;
-  };
-  const styleOf = (name: string, attributes: Record<string, string>): Declarations => {
-    const found = sheet.rulesFor(name, attributes);
-    if (attributes.style) found.push(read(attributes.style));
-    spend(1 + (attributes.class?.length ?? 0) / 2 + found.reduce((sum, one) => sum + one.size, 0));
-    if (found.length <= 1) return found[0] ?? nothing;
-    return new Map(found.flatMap((one) => [...one]));
-  };
+  const styleOf = elementStyles(html);
 
   /** The open elements. `cut` is the offset at which an element that is left out as a whole began. */
   const open: { name: string; look: Look; cut: number | null }[] = [];
@@ -101,19 +74,14 @@ function withoutHidden(html: string): SeenHtml {
       if (element && unread.has(element.name)) unreadOpen--;
       if (element?.cut == null) return;
       cuts--;
-      leaveOut(element.cut, isImplied ? parser.startIndex : parser.endIndex + 1);
+      // Nothing closes an element without content, such as a picture, but its own tag.
+      const isOpenTag = parser.startIndex === element.cut;
+      leaveOut(element.cut, isImplied && !isOpenTag ? parser.startIndex : parser.endIndex + 1);
     },
   });
   parser.end(html);
   parts.push(html.slice(copied));
   return { html: parts.join(""), hiddenChars };
-}
-
-const nothing: Declarations = new Map();
-
-/** Whether HTML stays within the limits of elements and nesting. Time is linear in the length. */
-export function isWithinLimits(html: string): boolean {
-  return isRead(parserWithin({}), html);
 }
 
 type Handler = NonNullable<ConstructorParameters<typeof Parser>[0]>;
@@ -136,33 +104,4 @@ function parserWithin(handler: Partial<Handler>): Parser {
     },
     { decodeEntities: true },
   );
-}
-
-/** Collects the content of all style elements of HTML; null beyond the limits of elements and nesting. */
-export function stylesIn(html: string): string | null {
-  const found: string[] = [];
-  let isStyle = false;
-  const parser = parserWithin({
-    onopentagname(name) {
-      isStyle = name === "style";
-    },
-    ontext(data) {
-      if (isStyle) found.push(data);
-    },
-    onclosetag() {
-      isStyle = false;
-    },
-  });
-  return isRead(parser, html) ? found.join("\n") : null;
-}
-
-/** False when the parser met a limit. */
-function isRead(parser: Parser, html: string): boolean {
-  try {
-    parser.end(html);
-    return true;
-  } catch (error) {
-    if (error instanceof TooComplex) return false;
-    throw error;
-  }
 }

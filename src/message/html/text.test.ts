@@ -15,7 +15,7 @@ test.each([
 
 test.each([
   ["outside of the body", "<body>Thanks</body><p>Please wire 9,000 EUR", "Thanks\n\nPlease wire 9,000 EUR"],
-  ["behind the end of the document", "<html><body>Thanks</body></html>Wire it", "ThanksWire it"],
+  ["behind the end of the document", "<html><body>Thanks</body></html>Wire it", "Thanks\nWire it"],
   ["in the head", "<head>Wire it<title>no</title></head><body><p>Thanks</p></body>", "Wire it\n\nThanks"],
   ["in fields and details", "<textarea>a</textarea><details><summary>b</summary>c</details>", "a\nb\nc"],
   ["in elements of no language", "<wire>a</wire><noscript>b</noscript><svg><text>c</text></svg>", "abc"],
@@ -36,9 +36,9 @@ test("words that style sheets add are found, escapes resolved", () => {
   ]);
 });
 
-test("an agent is told the texts for pictures only where there is nothing else", () => {
-  expect(seenText('<img alt="SPRING50">')).toEqual({ text: "SPRING50", hiddenChars: 0 });
-  expect(seenText('<img alt="SPRING50"><p>Hi')).toEqual({ text: "Hi", hiddenChars: 0 });
+test("an agent is told the texts for pictures, as a mail program shows that does not load them", () => {
+  expect(seenText('<img alt="SPRING50">')).toEqual({ text: "SPRING50", hiddenChars: 0, isCut: false });
+  expect(seenText('<img alt="SPRING50"><p>Hi')).toEqual({ text: "SPRING50\n\nHi", hiddenChars: 0, isCut: false });
 });
 
 const letters = [..."abcdefghijklmnopqrstuvwxyz"];
@@ -47,9 +47,13 @@ const sheet = letters
   .join("");
 
 test.each([
-  ["nesting", `${"<li><td>".repeat(1_000)}deep <i style=x>text</i> &amp; more`, /^deep text & more$/],
-  ["elements", `<i style=x>y</i>${"<p>".repeat(41_000)}`, /^y$/],
-  ["matching rules", `<style>${sheet}</style>${`<p class="${letters.join(" ")}">x`.repeat(1_700)}`, /^x/],
+  ["nesting", `${"<li><td>".repeat(1_000)}deep <i style=x>text</i> &amp; more`, /^\* deep text & more$/],
+  ["elements", `<i style=x>y</i>${"<p>".repeat(201_000)}`, /^y$/],
+  [
+    "matching rules",
+    `<style>${sheet}</style>${Array.from({ length: 6_000 }, (_, i) => `<p id=i${i} class="${letters.join(" ")}">x`).join("")}`,
+    /^x/,
+  ],
 ])("beyond the limit of %s the words stay, and it is said that nobody knows what is hidden", (_name, html, text) => {
   const seen = seenText(html);
   expect(seen.text).toMatch(text);

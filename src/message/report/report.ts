@@ -1,6 +1,7 @@
 import libmime from "libmime";
 import { fieldsNamed, scanHeaders, type WholeHeader } from "../headers.ts";
 import { htmlToText } from "../html/text.ts";
+import { isAnswerSubject, saysDelayed } from "./bounce-words.ts";
 import {
   type DeliveryReport,
   deliveryReports,
@@ -13,7 +14,7 @@ import {
 } from "./delivery-status.ts";
 import { statusIn } from "./hard-bounce.ts";
 import { childrenOf, contentOf, fieldOf, fileNameOf, type Part, readableOf, readTop, textOf } from "./parts.ts";
-import { readProse } from "./prose.ts";
+import { announcesFailure, quotesRefusal, readProse } from "./prose.ts";
 
 export type { DeliveryReport } from "./delivery-status.ts";
 export { isHardBounce } from "./hard-bounce.ts";
@@ -215,13 +216,17 @@ const bounceSubject =
 
 function readBounceProse(top: Part, subject: string, envelopeFrom: string): Report | null {
   const failed = fieldOf(top.header, "x-failed-recipients");
-  const bySubject = envelopeFrom === "" && bounceSubject.test(subject);
-  if (answerSubject.test(subject)) return null;
-  if (failed === "" && !bySubject && !systemFrom.test(fieldOf(top.header, "from"))) return null;
+  if (answerSubject.test(subject) || isAnswerSubject(subject)) return null;
+  const text = readable(top);
+  const bySubject = bounceSubject.test(subject) || announcesFailure(subject) || saysDelayed(subject);
+  const bySystem = systemFrom.test(fieldOf(top.header, "from"));
+  // Systems with a name of their own give the code; vacation programs have none.
+  const isBounce = failed !== "" || bySystem || (envelopeFrom === "" && (bySubject || quotesRefusal(text)));
+  if (!isBounce) return null;
 
   const prose = readProse(
     subject,
-    readable(top),
+    text,
     failed.split(",").flatMap((address) => plainAddress(address) ?? []),
   );
   if (!prose) return null;
@@ -230,7 +235,9 @@ function readBounceProse(top: Part, subject: string, envelopeFrom: string): Repo
     const finalRecipient = plainAddress(address);
     if (finalRecipient === null) return [];
     const told = diagnosticLine(diagnostic || explanation);
-    return [{ finalRecipient, originalRecipient: null, action, status, diagnostic: told }];
+    // With several recipients, it is unclear whose status the explanation has.
+    const said = status ?? (diagnostic === "" && prose.recipients.length === 1 ? statusIn(explanation) : null);
+    return [{ finalRecipient, originalRecipient: null, action, status: said, diagnostic: told }];
   });
   if (recipients.length === 0) {
     const [status, diagnostic] = [statusIn(explanation), diagnosticLine(explanation)];

@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { superlinear } from "../../../test/support/growth.ts";
+import { readMail } from "../read.ts";
 import { replyText } from "./reply.ts";
 
 test.each([
@@ -58,7 +60,7 @@ test.each([
     "Yes.",
   ],
   ["Outlook in Swedish", "Ja.\n\nFrån: Bob <b@example.com>\nSkickat: måndag\n\nPassar det?", "Ja."],
-  ["Outlook in Chinese", "好。\n\n发件人: Bob <b@example.com>\n\n可以吗？", "好。"],
+  ["Outlook in Chinese", "好。\n\n发件人: Bob <b@example.com>\n发送时间: 2026年11月1日 10:12\n\n可以吗？", "好。"],
   [
     "Outlook with a rule",
     "Ja.\n\n-------------------------\nVon: Bob <b@example.com>\nGesendet: Montag\n\nPasst es?",
@@ -74,7 +76,11 @@ test.each([
     "Send 40 chairs.\n\nBest regards,\nAlice\n\nPS: and 3 tables.",
     "Send 40 chairs.\n\nPS: and 3 tables.",
   ],
-  ["the quoted letter's postscript", "Yes.\n\nFrom: Bob <b@example.com>\n\nComing?\n\nPS: bring Ann.", "Yes."],
+  [
+    "the quoted letter's postscript",
+    "Yes.\n\nFrom: Bob <b@example.com>\nSent: Friday\n\nComing?\n\nPS: bring Ann.",
+    "Yes.",
+  ],
   [
     "lines of dashes in a list",
     "The order:\n\n--\n2 tables\n--\n4 chairs\n--\n\nBy Friday.",
@@ -109,7 +115,8 @@ test.each([
 test("of many lines, quoted ones go", () => {
   const long = Array.from({ length: 600 }, (_, i) => (i % 2 ? "" : `line ${i}`)).concat("end");
   expect(replyText(long.join("\n"))).toBe(long.join("\n"));
-  expect(replyText([...long, "> quoted", "end"].join("\n"))).toBe([...long, "end"].join("\n"));
+  const answered = [...long, "> quoted", "end", "> quoted", "end"];
+  expect(replyText(answered.join("\n"))).toBe([...long, "end", "end"].join("\n"));
   const quoted = Array.from({ length: 600 }, (_, i) => (i % 2 ? ">" : `> line ${i}`));
   expect(replyText(["Yes.", "", "On Fri Bob <b@example.com> wrote:", ...quoted].join("\n"))).toBe("Yes.");
 });
@@ -127,4 +134,39 @@ test.each([
       const changed = lines.with(at, `${(lines[at] as string).trimEnd()}${space}`);
       expect(replyText(changed.join("\n"))).toBe(replyText(text));
     }
+});
+
+test.each([
+  [
+    "WG: Auftrag",
+    "Bitte erledigen.\n\nVon: Kunde <k@x.test>\nGesendet: Montag, 2. November 2026 09:00\nAn: Alice\nBetreff: x\n\nStühle",
+  ],
+  ["AW: Auftrag", "Bitte erledigen."],
+])("the subject of the message decides whether it forwards: %s", async (subject, expected) => {
+  const body =
+    "Bitte erledigen.\n\nVon: Kunde <k@x.test>\nGesendet: Montag, 2. November 2026 09:00\nAn: Alice\nBetreff: x\n\nStühle\n";
+  const raw = `From: a@x.test\r\nDate: Mon, 02 Nov 2026 09:15:00 +0100\r\nSubject: ${subject}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n${body}`;
+  const limits = { maxParts: 10, maxDepth: 10, maxHeaderBytes: 10_000 };
+  expect((await readMail(Buffer.from(raw), limits)).replyText).toBe(expected);
+});
+
+test.each([
+  "From: Bob\nTo: x\nSubject: y\n",
+  "##- Please type your reply above this line -##\n",
+  "On Sun, Nov 1, 2026 at 10:12 AM <\n",
+  "On 1 wrote a@b.c:\n",
+  "y:\n> x\n\n",
+  "Best regards,\nJoe\n",
+  "-- \n+1 ",
+  "[a] ",
+])("the work on a text full of %j grows as the text does", async (piece) => {
+  const growth = await superlinear(
+    400_000,
+    (size) => piece.repeat(Math.ceil(size / piece.length)),
+    (text) => {
+      replyText(text);
+      replyText(text, "VS: x");
+    },
+  );
+  expect(growth).toBeNull();
 });

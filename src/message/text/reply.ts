@@ -1,200 +1,243 @@
-import { withoutEnds } from "./clean.ts";
+import { type Introduction, introductionEndingAt, plainLine, TELLTALE_CHARS_MAX } from "./introduction.ts";
+import { QuotedHeaders } from "./quoted-header.ts";
+import { isDashedTitle, isForwardSeparator, isOriginalSeparator, isReplyAboveLine, isRule } from "./separators.ts";
+import { isSentFromLine, isSignatureSeparator, signatureAt } from "./signature.ts";
+import { saysForward } from "./subject.ts";
 
-/** Lines that introduce a quote or end a letter are shorter. Longer lines are the writer's words. */
-const TELLTALE_CHARS_MAX = 200;
-/** Programs that wrap at 76 characters may break an introduction over this many lines. */
-const INTRODUCTION_LINES_MAX = 3;
+/** `words` are the writer's own. Blank lines beside a quote go with it; those beside a signature stay. */
+type Kind = "words" | "blank" | "quote" | "signature";
 
-/** How mail programs introduce a quoted message, by language: how the line begins, what it contains, how it ends. */
-const introductions: { begins?: string[]; pattern?: RegExp; has?: string[]; ends: string[] }[] = [
-  { begins: ["On "], ends: ["wrote:", "wrote :"] },
-  { has: [" on ", "at"], ends: ["wrote:"] },
-  { begins: ["Le "], ends: ["écrit:", "écrit :", "écrit\u00a0:", "écrit\u202f:"] },
-  { begins: ["El "], ends: ["escribió:"] },
-  { begins: ["Il ", "In data "], ends: ["scritto:"] },
-  { begins: ["Em "], ends: ["escreveu:"] },
-  { begins: ["Am "], has: ["schrieb "], ends: [":"] },
-  { has: ["<"], ends: ["schrieb:"] },
-  { begins: ["Op "], has: ["schreef "], ends: [":"] },
-  { begins: ["W dniu ", "Dnia "], ends: ["pisze:", "napisał:", "napisał(a):", "napisała:"] },
-  { begins: ["Den "], has: ["skrev "], ends: [":"] },
-  { pattern: /^[a-zæøå]{3,4}\. /, has: ["skrev "], ends: [":"] },
-  { pattern: /^(?:ma|ti|ke|to|pe|la|su) /, ends: ["kirjoitti:"] },
-  { pattern: /^(?:пн|вт|ср|чт|пт|сб|вс), /, has: [" г.", "<"], ends: [">:"] },
-  { has: ["<", " tarihinde "], ends: ["yazdı:"] },
-  { begins: ["在"], ends: ["写道：", "写道:"] },
-  { has: ["<", "于"], ends: ["写道：", "写道:"] },
-  { pattern: /^20\d\d\./, ends: ["작성:"] },
-  { pattern: /^20\d\d\//, ends: ["のメッセージ:"] },
-  // A date, a name and an address.
-  { pattern: /^20\d\d(?:-\d\d|年)/, has: ["<", "@"], ends: [">:"] },
-  { pattern: /^\d\d.\d\d.20\d\d/, has: ["<", "@"], ends: [">:", "> :"] },
-  { pattern: /^\d\d:\d\d/, has: ["<", "@", "20"], ends: [">:", "> :"] },
-  { has: ["20", " from ", "<", "@"], ends: [">:"] },
-];
-
-/** The first field of the header that mail programs put above a quoted message; an address in brackets follows. */
-const fromField =
-  /^\s{0,8}\*?(?:From|Von|De|Van|Da|Från|Fra|Lähettäjä|Od|От|Kimden|发件人|寄件者|差出人|보낸 사람)\*? ?[:：]/;
-/** `-----Original Message-----` in the languages of mail programs. */
-const originalMessage =
-  /^-{1,12} ?(?:original message|oprindelig besked|message d'origine|ursprüngliche nachricht) ?-{0,12}$/;
-
-/** Lines that end a letter: they have one of these beginnings, or are exactly one of these closings. */
-const signatureBeginnings = [
-  ...["Sent from ", "Get Outlook for ", "Sendt fra ", "Envoyé depuis ", "Envoyé de mon ", "Envoyé à partir de "],
-  ...["Télécharger Outlook pour ", "Enviado desde ", "Verzonden vanaf ", "Verstuurd vanaf "],
-];
-const closing = new RegExp(
-  `^(?:${[
-    /(?:cheers|best wishes|bien . vous),?!?/,
-    /(?:\w{1,20} )?(?:and )?regards,?!?！?/,
-    /(?:\w{1,20} )?cordialement,?!?/,
-    /bonne (?:journ.e|soir.e)!?/,
-  ]
-    .map(({ source }) => source)
-    .join("|")})$`,
-);
-const separator = /^\s{0,8}(?:-{2,4}|_{2,4}|\+{2,4}|={2,4}|_{32})$/;
-const postscript = /^P\.? ?S\b/i;
-
-/** `words` are the writer's own; the other kinds may hide the lines around them. */
-type Kind = "words" | "blank" | "quote" | "introduction" | "signature" | "postscript";
-
-interface Line {
-  text: string;
-  kind: Kind;
-}
-
-/** Lines that are shown or left out together, from the last to the first. */
-interface Fragment {
-  lines: Line[];
-  isQuoted: boolean;
-  isSignature: boolean;
-}
+/** Words by which a writer says that answers stand below, in a quoted message without marks: one of each list. */
+const pointing = /\b(?:see|find|read|comments?|answers?|replies|responses?|antworten?|siehe)\b/i;
+const place = /\b(?:below|inline|in-line|underneath|unten)\b/i;
+/** The same in one phrase. */
+const inColour =
+  /\bin (?:red|blue|green|bold|rot|blau|rosso|blu|rood)\b|\ben (?:rouge|bleu|rojo|azul)\b|ci-dessous|dans le texte|ver abajo|más abajo|vedi sotto|qui sotto|hieronder|poniżej|см\. ниже|\bse (?:nedan|nedenfor)\b/i;
+/** Lines right above a quoted message in which those are looked for. */
+const POINTING_LINES_MAX = 12;
 
 /**
  * Extracts the new part of a plain text body: without the quoted message, its introduction and the signature, as far as
- * the habits of mail programs reveal them. Lines of `text` end in LF. Time is linear in the text: each line is read
- * alone, or with the two after it.
+ * the habits of mail programs in some forty languages reveal them.
+ *
+ * What is forwarded is new to its reader and stays: all of the text if `subject` says so (`Fwd:`, `WG:`, `TR:` …), and
+ * otherwise what follows a line such as `---------- Forwarded message ---------`. The writer's own words stay: quotes
+ * that the writer announces, lists of `From:` and `To:`, and whatever is not clearly a program's.
+ *
+ * Lines of `text` end in LF. Time is linear in the text: each line is read alone, or with a few beside it.
  */
-export function replyText(text: string): string {
+export function replyText(text: string, subject = ""): string {
   // White space at the end of a line must not matter: a DKIM signature does not cover it (RFC 6376 3.4.4).
-  const lines = classified(collapseBlankLines(text.split("\n").map((line) => line.trimEnd())));
-  const visible: string[][] = [];
-  let fragment = null as Fragment | null;
-  const close = () => {
-    if (
-      fragment &&
-      !fragment.isQuoted &&
-      !fragment.isSignature &&
-      fragment.lines.some(({ kind }) => kind !== "blank")
-    ) {
-      const shown = fragment.lines.reverse().map((line) => line.text);
-      visible.push(shown[0] === "" ? shown.slice(1) : shown);
+  const lines = collapseBlankLines(text.split("\n").map((line) => line.trimEnd()));
+  const plain = lines.map((line) => plainLine(line).trimEnd());
+  const isForward = saysForward(subject);
+  if (isForward === true || (isForward === "perhaps" && !plain.some(isFinnish))) return lines.join("\n").trim();
+
+  const { kinds, isCut } = kindsOf(plain);
+  const runs: string[][] = [];
+  let run: string[] = [];
+  for (const [i, line] of lines.entries()) {
+    const kind = kinds[i];
+    if (kind === "words" || kind === "blank") {
+      if (kind === "words" || run.length > 0) run.push(line);
+      continue;
     }
-    fragment = null;
+    if (kind === "quote") while (run.at(-1) === "") run.pop();
+    if (run.length > 0) runs.push(run);
+    run = [];
+  }
+  runs.push(run);
+  const shown = runs.map((one) => one.join("\n")).join("\n");
+  // Nothing but a signature above a message without marks: it is passed on.
+  return shown.trim() === "" && isCut ? lines.join("\n").trim() : shown.trim();
+}
+
+/** `VS:` of a Finnish program answers. */
+function isFinnish(line: string): boolean {
+  return /^\*?Lähettäjä\*?:|kirjoitti:$/.test(line);
+}
+
+/** What each line is, and whether a quoted message without marks is cut. `lines` are plain. */
+function kindsOf(lines: readonly string[]): { kinds: Kind[]; isCut: boolean } {
+  const kinds = lines.map((line): Kind => (line === "" ? "blank" : /^ ?>/.test(line) ? "quote" : "words"));
+  const introductions = introductionsIn(lines);
+  const headers = new QuotedHeaders(lines);
+  /** The first line that is kept whatever it looks like: it is forwarded, or the answers stand within it. */
+  let keptFrom = lines.length;
+  let firstQuoted = lines.length;
+  /** Whether the writer's own words stand above; a telephone's line is none. */
+  let hasWords = false;
+  let isCut = false;
+  const asQuote = (from: number, to: number) => {
+    firstQuoted = Math.min(firstQuoted, from);
+    for (let i = from; i < to; i++) if (kinds[i] !== "blank") kinds[i] = "quote";
   };
-  // From the end: only the lines below an introduction say whether it introduces a quote.
-  for (const line of lines.reverse()) {
-    const below = fragment?.lines.at(-1)?.kind;
-    if (fragment && below === "signature") {
-      fragment.isSignature = true;
-      close();
-    } else if (fragment && below === "introduction" && line.kind === "blank") {
-      fragment.isQuoted = true;
-      close();
-    } else if (below === "postscript") close();
-    const isQuote = line.kind === "quote";
-    const goesOn =
-      fragment?.isQuoted === isQuote || (fragment?.isQuoted && ["introduction", "blank"].includes(line.kind));
-    if (!goesOn) close();
-    fragment ??= { lines: [], isQuoted: isQuote, isSignature: false };
-    fragment.lines.push(line);
-  }
-  close();
-  return visible
-    .reverse()
-    .map((one) => one.join("\n"))
-    .join("\n")
-    .trim();
-}
-
-/** The kind of each line. An introduction over several lines becomes one line. */
-function classified(texts: string[]): Line[] {
-  const lines: Line[] = [];
-  for (let i = 0; i < texts.length; i++) {
-    const text = texts[i] as string;
-    const joined = introductionAt(texts, i);
-    if (joined > 0) {
-      lines.push({ text: texts.slice(i, i + joined).join("\n"), kind: "introduction" });
-      i += joined - 1;
-    } else lines.push({ text, kind: kindOf(text) });
-  }
-  // Lines of dashes that come more than once above the quote are the writer's own.
-  const end = lines.findIndex(({ kind }) => kind === "introduction");
-  const separators = (end < 0 ? lines : lines.slice(0, end)).filter((line) => separator.test(line.text));
-  if (separators.length > 1) for (const line of separators) line.kind = "words";
-  // Postscripts below the introduction belong to the quoted message.
-  if (end >= 0) for (const line of lines.slice(end)) if (line.kind === "postscript") line.kind = "words";
-  return lines;
-}
-
-function kindOf(text: string): Kind {
-  if (text === "") return "blank";
-  if (text.startsWith(">") || text.startsWith(" >")) return "quote";
-  if (text.length > TELLTALE_CHARS_MAX) return "words";
-  if (postscript.test(text)) return "postscript";
-  return separator.test(text) || isSignature(text) ? "signature" : "words";
-}
-
-function isSignature(text: string): boolean {
-  const trimmed = text.trimEnd();
-  if (closing.test(trimmed.toLowerCase())) return true;
-  if (trimmed.startsWith("Von ") && trimmed.endsWith(" gesendet")) return true;
-  if (trimmed.startsWith("Gesendet von ") && trimmed.includes(" für ")) return true;
-  // "Sent from our warehouse on Monday." is a sentence.
-  return signatureBeginnings.some((one) => trimmed.startsWith(one)) && !trimmed.endsWith(".");
-}
-
-/** How many lines from `at` on introduce a quote; 0 if they do not. */
-function introductionAt(texts: string[], at: number, looksBelow = true): number {
-  const first = texts[at] as string;
-  if (first === "" || first.startsWith(">") || first.length > TELLTALE_CHARS_MAX) return 0;
-  if (isFrom(first) || originalMessage.test(first.trimEnd().toLowerCase())) return 1;
-  // A rule right above the header of a quoted message belongs to that header.
-  if (/^[-_=*]{5,80}$/.test(first.trimEnd()) && isFrom(texts[at + 1] ?? "")) return 2;
-  let joined = first;
-  for (let count = 1; count <= INTRODUCTION_LINES_MAX; count++) {
-    const rule = introductionIn(joined);
-    // Words right above an introduction are not its beginning.
-    if (rule) {
-      const isBelow = looksBelow && count > 1 && !rule.isAnchored && introductionAt(texts, at + 1, false) > 0;
-      return isBelow ? 0 : count;
+  for (let i = 0; i < lines.length; i++) {
+    const line = lines[i] as string;
+    if (kinds[i] === "blank") continue;
+    if (kinds[i] === "quote") {
+      const end = quoteEnd(kinds, i);
+      if (firstQuoted > i && isForwardSeparator(line.replace(/^[ >]{1,20}/, ""))) {
+        keptFrom = i;
+        break;
+      }
+      if (firstQuoted > i && isOwnQuote(lines, kinds, i, end)) {
+        kinds.fill("words", i, end);
+        hasWords = true;
+      } else firstQuoted = Math.min(firstQuoted, i);
+      i = end - 1;
+      continue;
     }
-    const line = texts[at + count] ?? "";
-    if (line === "" || line.startsWith(">") || line.length > TELLTALE_CHARS_MAX) return 0;
-    joined += ` ${line}`;
+    if (isForwardSeparator(line)) {
+      keptFrom = i;
+      break;
+    }
+    const begin = quotedMessageAt(lines, introductions, headers, i);
+    if (!begin) {
+      hasWords ||= !isSentFromLine(line);
+      continue;
+    }
+    const isMarked = /^ ?>/.test(lines[nextLine(lines, begin.end)] ?? "");
+    if (isMarked) {
+      asQuote(i, begin.end);
+      i = begin.end - 1;
+    } else if (begin.evidence === "weak") {
+      hasWords = true;
+      i = begin.end - 1;
+    } else if (begin.evidence === "prompt" && !hasWords) {
+      // A ticket system's own message begins with that line.
+      asQuote(i, begin.end);
+    } else if (!hasWords || isAnnounced(lines, i)) {
+      keptFrom = i;
+      break;
+    } else {
+      asQuote(i, lines.length);
+      kinds.fill("quote", i);
+      isCut = true;
+      break;
+    }
   }
-  return 0;
+  for (let i = keptFrom; i < lines.length; i++) kinds[i] = lines[i] === "" ? "blank" : "words";
+  markSignatures(lines, kinds, keptFrom, firstQuoted);
+  return { kinds, isCut };
 }
 
-function isFrom(line: string): boolean {
-  return line.length <= TELLTALE_CHARS_MAX && fromField.test(line) && /[<[]/.test(line) && /[>\]]\s{0,8}$/.test(line);
+/** The introductions of the text by their first line. */
+function introductionsIn(lines: readonly string[]): Map<number, Introduction> {
+  const found = new Map<number, Introduction>();
+  for (let i = 0; i < lines.length; i++) {
+    const introduction = introductionEndingAt(lines, i);
+    if (introduction) found.set(introduction.at, introduction);
+  }
+  return found;
 }
 
-/** Whether an introduction is recognised by its beginning (`isAnchored`); null if the line is not an introduction. */
-function introductionIn(text: string): { isAnchored: boolean } | null {
-  const line = withoutEnds(text, "- \t\u00a0");
-  if (!line.endsWith(":") && !line.endsWith("：")) return null;
-  const rule = introductions.find(
-    ({ begins, pattern, has = [], ends }) =>
-      ends.some((one) => line.endsWith(one)) &&
-      (begins === undefined || begins.some((one) => line.startsWith(one))) &&
-      (pattern === undefined || pattern.test(line)) &&
-      has.every((one) => line.includes(one)),
-  );
-  return rule ? { isAnchored: rule.begins !== undefined || rule.pattern !== undefined } : null;
+/** Where the lines that begin a quoted message end, and how surely they do. */
+interface Begin {
+  end: number;
+  evidence: Introduction["evidence"] | "prompt";
+}
+
+function quotedMessageAt(
+  lines: readonly string[],
+  introductions: ReadonlyMap<number, Introduction>,
+  headers: QuotedHeaders,
+  at: number,
+): Begin | null {
+  const line = lines[at] as string;
+  const introduction = introductions.get(at);
+  if (introduction) {
+    const end = at + introduction.count;
+    // Notes puts an introduction and a header above the quoted message.
+    const header = headers.at(nextLine(lines, end), true);
+    return { end: header ? nextLine(lines, end) + header.count : end, evidence: introduction.evidence };
+  }
+  if (isReplyAboveLine(line)) return { end: at + 1, evidence: "prompt" };
+  const isSeparator = isOriginalSeparator(line);
+  if (isSeparator || isRule(line) || isDashedTitle(line)) {
+    // What belongs to the header below it; a rule alone is the writer's.
+    const next = nextLine(lines, at + 1);
+    const introduced = introductions.get(next);
+    const header = headers.at(next, isSeparator || isRule(line));
+    if (introduced && (isSeparator || introduced.evidence === "strong"))
+      return { end: next + introduced.count, evidence: isSeparator ? "strong" : introduced.evidence };
+    if (header && (isSeparator || header.evidence === "sure" || (next === at + 1 && isRule(line))))
+      return { end: next + header.count, evidence: "strong" };
+    // "--- Original message ---" alone may be the writer's heading.
+    const isFollowed = headers.isField(next) || /^ ?>/.test(lines[next] ?? "");
+    return isSeparator && isFollowed ? { end: at + 1, evidence: "strong" } : null;
+  }
+  const header = headers.at(at);
+  if (!header) return null;
+  // A list of addresses goes on; it is no header.
+  if (header.evidence === "likely" && at > 0 && lines[at - 1] !== "" && !headers.isField(at - 1)) return null;
+  return { end: at + header.count, evidence: "strong" };
+}
+
+/** Whether the writer announces what follows: with a colon, or by pointing at answers within it. */
+function isAnnounced(lines: readonly string[], at: number): boolean {
+  let i = at - 1;
+  while (i >= 0 && lines[i] === "") i--;
+  if (/[:：]$/.test(lines[i] ?? "")) return true;
+  return lines.slice(Math.max(0, at - POINTING_LINES_MAX), at).some((line) => {
+    const begin = line.slice(0, 2 * TELLTALE_CHARS_MAX);
+    return (pointing.test(begin) && place.test(begin)) || inColour.test(begin);
+  });
+}
+
+/**
+ * Whether a quote is the writer's: no program introduced it, and the line above announces it, or it is the only one and
+ * stands in the middle of a text.
+ */
+function isOwnQuote(lines: readonly string[], kinds: readonly Kind[], at: number, end: number): boolean {
+  let above = at - 1;
+  while (above >= 0 && lines[above] === "") above--;
+  // ">50 would do." and ">= 3"
+  if (end === at + 1 && /^>(?:=|[<>]{0,2}\p{Nd})/u.test(lines[at] as string)) return true;
+  if (above < 0 || kinds[above] !== "words") return false;
+  const announcing = lines[above] as string;
+  if (/[:：]$/.test(announcing)) return true;
+  // Below "Hi Bob," stands what Bob wrote.
+  const below = lines[nextLine(lines, end)] ?? "";
+  const isLast = below === "" || isSentFromLine(below) || isSignatureSeparator(below);
+  return !isLast && !kinds.includes("quote", end) && !/[,，、]$/.test(announcing);
+}
+
+function markSignatures(lines: readonly string[], kinds: Kind[], end: number, firstQuoted: number): void {
+  // Lines of dashes that come more than once above the quote are the writer's own.
+  let separators = 0;
+  for (let i = 0; i < Math.min(end, firstQuoted); i++) if (isSignatureSeparator(lines[i] as string)) separators++;
+  let regionEnd = 0;
+  for (let i = 0; i < end; i++) {
+    if (kinds[i] !== "words") continue;
+    if (regionEnd <= i) {
+      regionEnd = i;
+      while (regionEnd < end && kinds[regionEnd] !== "quote") regionEnd++;
+    }
+    const line = lines[i] as string;
+    if (isSentFromLine(line)) {
+      kinds[i] = "signature";
+      continue;
+    }
+    if (separators > 1 && isSignatureSeparator(line)) continue;
+    const count = signatureAt(lines, i, regionEnd);
+    for (let j = i; j < i + count; j++) kinds[j] = "signature";
+    i += Math.max(0, count - 1);
+  }
+}
+
+/** Where a quote of marked lines ends; blank lines within it belong to it. */
+function quoteEnd(kinds: readonly Kind[], at: number): number {
+  let end = at + 1;
+  for (let i = end; i < kinds.length && kinds[i] !== "words"; i++) if (kinds[i] === "quote") end = i + 1;
+  return end;
+}
+
+/** The next line from `at` on that is not blank. */
+function nextLine(lines: readonly string[], at: number): number {
+  let i = at;
+  while (i < lines.length && lines[i] === "") i++;
+  return i;
 }
 
 /** Collapses each run of blank lines into one empty line. */

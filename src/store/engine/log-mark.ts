@@ -1,9 +1,12 @@
+import type { Database } from "bun:sqlite";
+import { randomInt } from "node:crypto";
 import { closeSync, existsSync, fdatasyncSync, openSync, readFileSync, readSync, statSync, writeSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { StartRefused } from "../../util/errors.ts";
-import { FRAME_HEADER_BYTES, frameOf, HEADER_BYTES, readLogHeader } from "./wal-file.ts";
+import { FRAME_HEADER_BYTES, frameOf, HEADER_BYTES, readLogHeader, wordsOfFirstPage } from "./wal-file.ts";
 
 const MAGIC = "e2amark2";
+const MARKED_BASE_AT = 32;
 const HEAD_OF_MARK_BYTES = 36;
 /** The latest pages written, each with a checksum: a mail writes some 30, and a single page may be unchanged. */
 const PAGES_MAX = 16;
@@ -17,6 +20,8 @@ const HEAD_BYTES = 100;
 /** Offset of the page size in a database ("Database File Format" 1.3.2); 1 stands for 65,536. */
 const PAGE_SIZE_AT = 16;
 const DATABASE_HEAD_BYTES = 18;
+/** Offset of `user_version` in a database, and so in its first page ("Database File Format" 1.3). */
+const BASE_AT = 60;
 /**
  * How many times the log may have restarted since the mark was last written: by a commit whose process died before it
  * wrote the mark, or by a command beside the server. Each restart adds one to the first salt.
@@ -31,6 +36,8 @@ interface Mark {
   backfilled: number;
   /** The running checksum of the last frame. */
   checksum: readonly [number, number];
+  /** The number of the database (`nameBase`) that the log belongs to; 0 if it has none. */
+  base: number;
   /** Page number → CRC-32 of its bytes, for the latest pages written. */
   pages: ReadonlyMap<number, number>;
 }
@@ -46,11 +53,22 @@ interface Mark {
  * Another program that opens the database after a crash (sqlite3, a backup, an older e2a) copies the log into it and
  * removes the log. The latest pages are then in the database, and nothing is missing.
  *
+ * SQLite also copies a log into an older copy of its database, if somebody puts one back after a crash, and so damages
+ * it. The mark names the database, so a start can detect that too.
+ *
  * @throws StartRefused with what to do
  */
 export function checkLogMark(path: string): void {
   const file = `${path}-mark`;
   const mark = existsSync(file) ? parse(readFileSync(file)) : null;
+  if (mark && isReplaced(mark, path))
+    throw new StartRefused(
+      `${path} is not the database that its log ${path}-wal was written for: an older copy was put in its place after a crash. ` +
+        "The log would damage it.",
+      "database_replaced",
+      `Put back the database that the log belongs to. Or, to go on with this one, without what the log holds, delete ${path}-wal, ` +
+        `${path}-shm and ${file}.`,
+    );
   if (!mark || mark.frames <= mark.backfilled || isKept(mark, `${path}-wal`) || isCopied(mark, path)) return;
   throw new StartRefused(
     `The log ${path}-wal does not hold all that was promised: ${mark.frames - mark.backfilled} of its pages had not been ` +
@@ -97,6 +115,39 @@ function isCopied(mark: Mark, path: string): boolean {
   }
 }
 
+/**
+ * Whether the log was written for another database. While a log grows, the number in the file changes only by a page
+ * that is in the log.
+ */
+function isReplaced(mark: Mark, path: string): boolean {
+  if (mark.base === 0 || !existsSync(path) || !existsSync(`${path}-wal`)) return false;
+  const [database, wal] = [openSync(path, "r"), openSync(`${path}-wal`, "r")];
+  try {
+    const base = baseOf(database);
+    const header = readLogHeader(wal);
+    if (base === null || base === mark.base || !header) return false;
+    if (header.salt[0] !== mark.salt[0] || header.salt[1] !== mark.salt[1]) return false;
+    return !wordsOfFirstPage(wal, header, BASE_AT).has(base);
+  } finally {
+    closeSync(database);
+    closeSync(wal);
+  }
+}
+
+/** The number of the database open as `fd`; null if it is too short to have one. */
+function baseOf(fd: number): number | null {
+  const bytes = Buffer.alloc(4);
+  return readSync(fd, bytes, 0, 4, BASE_AT) < 4 ? null : bytes.readUInt32BE(0);
+}
+
+/**
+ * Gives the database a new number. Call it before the log may restart, so that no copy from before is taken for the
+ * database of the next log.
+ */
+export function nameBase(client: Database): void {
+  client.exec(`PRAGMA user_version = ${randomInt(1, 2 ** 31)}`);
+}
+
 export interface LogMark {
   /** Records how far the log goes. `lasting`: syncs the mark, before the log may restart. */
   write(lasting?: boolean): void;
@@ -110,6 +161,7 @@ export function openLogMark(path: string): LogMark {
   const fd = openSync(file, existsSync(file) ? "r+" : "wx+", 0o600);
   const shared = openSync(`${path}-shm`, "r");
   const wal = openSync(`${path}-wal`, "r");
+  const database = openSync(path, "r");
   const head = Buffer.alloc(HEAD_BYTES);
   const bytes = Buffer.alloc(MARK_BYTES);
   bytes.write(MAGIC, "latin1");
@@ -149,6 +201,7 @@ export function openLogMark(path: string): LogMark {
       bytes.writeUInt32BE(head.readUInt32LE(BACKFILLED_AT), 20);
       bytes.writeUInt32BE(head.readUInt32LE(24), 24);
       bytes.writeUInt32BE(head.readUInt32LE(28), 28);
+      bytes.writeUInt32BE(baseOf(database) ?? 0, MARKED_BASE_AT);
       const now = bytes.toString("latin1", 8, 16);
       notePages(now, head.readUInt32LE(16));
       bytes.fill(0, HEAD_OF_MARK_BYTES);
@@ -166,6 +219,7 @@ export function openLogMark(path: string): LogMark {
       closeSync(fd);
       closeSync(shared);
       closeSync(wal);
+      closeSync(database);
     },
   };
 }
@@ -179,6 +233,7 @@ function parse(bytes: Buffer): Mark | null {
     frames: bytes.readUInt32BE(16),
     backfilled: bytes.readUInt32BE(20),
     checksum: [bytes.readUInt32BE(24), bytes.readUInt32BE(28)],
+    base: bytes.readUInt32BE(MARKED_BASE_AT),
     pages: new Map(
       Array.from({ length: PAGES_MAX }, (_, n) => HEAD_OF_MARK_BYTES + n * PAGE_ENTRY_BYTES)
         .filter((at) => bytes.readUInt32BE(at) > 0)

@@ -8,7 +8,7 @@ import { asStoreFailure, codeOf, databaseError, unavailable, uncertain } from ".
 import { type FolderLock, lockFolder, type Role } from "./folder-lock.ts";
 import { rememberPlaces } from "./in-place.ts";
 import { sqliteKit } from "./kit.ts";
-import { checkLogMark, type LogMark, openLogMark } from "./log-mark.ts";
+import { checkLogMark, type LogMark, nameBase, openLogMark } from "./log-mark.ts";
 import { type Migration, pendingMigrations } from "./migrate.ts";
 import { realFile } from "./real-file.ts";
 import { createFaultState, diskRefusal } from "./sqlite-fault.ts";
@@ -111,6 +111,7 @@ function openLocked(
     if (marked) mark = openLogMark(path);
     if (marked) requireInPlace = rememberPlaces([path, `${path}-wal`, `${path}-shm`]);
     // A log left by another process may have met a failed sync. Secure it before any promise is built on it.
+    if (lock) nameBase(writer);
     if (lock) secureLog();
   } catch (error) {
     writer.close();
@@ -136,6 +137,8 @@ function openLocked(
   let closed = false;
   const logState = writer.query<CheckpointRow, []>("PRAGMA wal_checkpoint(NOOP)");
   let restartAtPages = RESTART_PAGES;
+  /** Whether the database has got its number for the next log. */
+  let isNamed = false;
   const fault = createFaultState({
     path,
     log,
@@ -180,8 +183,13 @@ function openLocked(
     if (memory || fault.reason() !== null) return;
     noteTrouble(() => {
       const pages = logState.get()?.log ?? 0;
-      if (pages < CHECKPOINT_PAGES) restartAtPages = RESTART_PAGES;
-      if (pages < CHECKPOINT_PAGES) return;
+      if (pages < CHECKPOINT_PAGES) {
+        restartAtPages = RESTART_PAGES;
+        isNamed = false;
+        return;
+      }
+      if (marked && !isNamed) nameBase(writer);
+      isNamed = true;
       // A reader may hold part of it back; the next commit tries again.
       if (pages < restartAtPages) checkpoint(writer, "PASSIVE");
       else restartAtPages = checkpointWhole("RESTART", RESTART_WAIT_MS) ? RESTART_PAGES : pages + RESTART_PAGES;

@@ -47,6 +47,19 @@ export function frameOf(fd: number, header: LogHeader, number: number): Checksum
   return running;
 }
 
+/** The values that the database's first page has had in a log at this offset, without a look at the checksums. */
+export function wordsOfFirstPage(fd: number, header: LogHeader, offset: number): Set<number> {
+  const words = new Set<number>();
+  const frame = Buffer.alloc(FRAME_HEADER_BYTES);
+  const word = Buffer.alloc(4);
+  for (let at = HEADER_BYTES; ; at += FRAME_HEADER_BYTES + header.pageBytes) {
+    if (readSync(fd, frame, 0, frame.length, at) < frame.length) return words;
+    if (!isSame([frame.readUInt32BE(8), frame.readUInt32BE(12)], header.salt)) return words;
+    if (frame.readUInt32BE(0) !== 1) continue;
+    if (readSync(fd, word, 0, 4, at + FRAME_HEADER_BYTES + offset) === 4) words.add(word.readUInt32BE(0));
+  }
+}
+
 function sum(before: Checksum, bytes: Buffer, littleEndian: boolean): Checksum {
   const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let [a, b] = before;

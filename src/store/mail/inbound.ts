@@ -73,7 +73,7 @@ function* acceptFor(
 
   const row = receivedRow(mail, recipient, agent, {
     eventId: newId("evt"),
-    conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? newId("conv"),
+    conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? recipient.conversationId ?? newId("conv"),
   });
   const stored = yield* insertMessage(s, row);
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);

@@ -79,7 +79,13 @@ export type MessageRow = ReturnType<typeof messagesTable>["$inferSelect"];
 export interface InboundMail {
   envelopeFrom: string;
   /** The recipient as given in the envelope, the mailbox it reaches, and the id of its message. */
-  recipients: { address: string; mailbox: string; messageId: string }[];
+  recipients: {
+    address: string;
+    mailbox: string;
+    messageId: string;
+    /** Where it belongs unless its own references say so. */
+    conversationId?: string;
+  }[];
   raw: { sha256: string; bytes: Uint8Array };
   content: MailContent;
   emailMessageId: string | null;

@@ -67,6 +67,26 @@ const outcomes: {
 ];
 
 onEveryDatabase((it) => {
+  test("a leased recipient may leave until its lease ends, its agent is paused, or either is deleted", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const agent = await addAgent(store);
+    await addOutbound(store, agent.id, { recipients: [{}] });
+    const [taken] = await claim(store, { now: later(1) });
+    if (!taken) throw new Error("nothing was due");
+    expect(await store.agentOfLeased(taken)).toMatchObject({ id: agent.id, paused: false });
+    expect(await store.agentOfLeased({ ...taken, leaseToken: "other" })).toBeNull();
+    await store.updateAgent(agent.id, { paused: true }, later(2));
+    expect(await store.agentOfLeased(taken)).toBeNull();
+    await store.updateAgent(agent.id, { paused: false }, later(3));
+    expect(await store.agentOfLeased(taken)).toMatchObject({ id: agent.id });
+    await store.finishRecipient(taken, released(300), later(4));
+    expect(await store.agentOfLeased(taken)).toBeNull();
+    const [again] = await claim(store, { now: later(500), leaseToken: "again" });
+    await store.deleteAgent(agent.id, later(501));
+    expect(again && (await store.agentOfLeased(again))).toBeNull();
+  });
+
   test("a claim takes what is due in a lane, oldest first, as much as there is room; other lanes are not touched", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

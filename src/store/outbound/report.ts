@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, inArray } from "drizzle-orm";
 import type { RecipientStatus } from "../../mail.ts";
 import { suppress } from "../accounts/suppressions.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
@@ -61,6 +61,21 @@ export function* recordReport(s: Scope, report: ReportedFate): Verb<RecipientRow
   yield* refreshStatus(s, messageId, message);
   s.signal({ topic: "outcome", key: messageId });
   return after;
+}
+
+/**
+ * The agent that wrote a message, and the conversation it is in. Null if it is gone, or if this server wrote it: tests
+ * and mail to reviewers.
+ */
+export function* senderOf(s: Scope, messageId: string): Verb<{ agentId: string; conversationId: string } | null> {
+  const { outboundMessages: messages } = s.t;
+  const [row] = yield* ask(
+    s.db
+      .select({ agentId: messages.agentId, conversationId: messages.conversationId })
+      .from(messages)
+      .where(and(eq(messages.id, messageId), inArray(messages.type, ["send", "reply", "forward"]))),
+  );
+  return row ?? null;
 }
 
 function* suppressRecipient(

@@ -1,8 +1,8 @@
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { getAgent } from "../accounts/agents.ts";
 import type { Scope, Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
-import type { AgentRow, OutboundRow } from "../schema.ts";
+import type { AgentRow, OutboundRow, RecipientRow } from "../schema.ts";
 
 /** Everything that one try needs. */
 export interface OutboundWork {
@@ -24,4 +24,32 @@ export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | 
   const [found] = yield* selectWork(s, { messageId });
   const agent = found && (yield* getAgent(s, found.message.agentId));
   return found && agent ? { ...found, agent } : null;
+}
+
+const selectLeased = statement(
+  (
+    { db, t: { outboundMessages: messages, outboundRecipients: recipients } },
+    p: Params<Pick<RecipientRow, "messageId" | "n" | "leaseToken">>,
+  ) =>
+    db
+      .select({ agentId: messages.agentId })
+      .from(recipients)
+      .innerJoin(messages, eq(messages.id, recipients.messageId))
+      .where(
+        and(
+          eq(recipients.messageId, p.messageId),
+          eq(recipients.n, p.n),
+          eq(recipients.leaseToken, p.leaseToken),
+          eq(recipients.queue, "ready"),
+        ),
+      ),
+);
+
+/** The agent of a leased recipient. Null if the lease has ended, or if the recipient was paused or deleted meanwhile. */
+export function* agentOfLeased(
+  s: Scope,
+  { messageId, n, leaseToken }: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
+): Verb<AgentRow | null> {
+  const [found] = yield* selectLeased(s, { messageId, n, leaseToken });
+  return found ? yield* getAgent(s, found.agentId) : null;
 }

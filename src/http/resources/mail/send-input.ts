@@ -218,6 +218,11 @@ const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127} *(?:;[\x20-\x7e]{0,
 const contentId = /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/;
 /** Fields that would make the recipient's program send an answer to an address. */
 const receiptFields = /^(?:disposition-notification-(?:to|options)|return-receipt-to|x-confirm-reading-to|errors-to)$/i;
+/**
+ * Fields by which mail services and relays take commands, among them other recipients and other content: SendGrid,
+ * SparkPost, Mandrill, Mailjet, Mailgun, MailerQ.
+ */
+const commandFields = /^x-(?:smtpapi|msys-api|(?:mc|mj|mailjet|mailgun|mq)-.*)$/i;
 
 function checkHeaders(headers: Record<string, string>, complain: Complain): void {
   const seen = new Set<string>();
@@ -226,6 +231,8 @@ function checkHeaders(headers: Record<string, string>, complain: Complain): void
     const key = name.toLowerCase();
     if (!/^[a-z0-9-]{1,76}$/.test(key)) complain(field, "must have a name of 1 to 76 letters, digits and hyphens");
     else if (!isFreeField(name)) complain(field, "is set by the server");
+    else if (commandFields.test(name))
+      complain(field, "is a command to a mail service, which could add recipients or change the content");
     else if (receiptFields.test(name)) complain(field, "asks for receipts, which this server does not deliver");
     else if (seen.has(key)) complain(field, "is given twice");
     else if (!/\S/.test(value) || value.length > LINE_CHARS_MAX || !oneLine.test(value))

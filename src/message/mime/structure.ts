@@ -1,5 +1,5 @@
-import libmime from "libmime";
-import { asBuffer, fieldsNamed, fieldText, type HeaderBlock, type RawField, scanHeaders } from "./headers.ts";
+import { asBuffer, type HeaderBlock, scanHeaders } from "../headers.ts";
+import { ambiguousPart, describePart, type PartHeader } from "./part.ts";
 
 export interface ReadLimits {
   /** MIME parts in the whole message. */
@@ -10,11 +10,21 @@ export interface ReadLimits {
   maxHeaderBytes: number;
 }
 
+/** A part of a message (RFC 2046), as offsets into its bytes. */
+export interface MimePart {
+  header: PartHeader;
+  /** The content, still encoded; of a multipart, from its first part on. */
+  start: number;
+  end: number;
+  /** The parts of a multipart, in order. */
+  parts: MimePart[];
+}
+
 export interface Structure {
   /** Why the message is not worth parsing as MIME, or null. */
   excess: string | null;
-  /** Whether text/html stands beside the other parts instead of being an alternative to plain text. */
-  htmlAlone: boolean;
+  /** The message itself. Not complete if there is an `excess`. */
+  root: MimePart;
   /** Tolerable faults in the structure, one sentence each. */
   defects: string[];
   /**
@@ -39,14 +49,7 @@ interface OpenMultipart {
   delimiter: Buffer;
   /** The delimiter's words, when it has white space. */
   spaced: string[] | null;
-  /** Whether this multipart, or one around it, is multipart/alternative. */
-  alternative: boolean;
-}
-
-/** A part whose end is not found yet. */
-interface OpenLeaf {
-  start: number;
-  base64: boolean;
+  part: MimePart;
 }
 
 /**
@@ -57,42 +60,50 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   const bytes = asBuffer(raw);
   const defects = new Set<string>();
   const open: OpenMultipart[] = [];
-  let htmlAlone = false;
   let hangsOnSpaces = false;
   const outside: Structure["outside"] = [];
   let outsideStart = -1;
-  const over = (excess: string): Structure => ({ excess, htmlAlone, defects: [...defects], hangsOnSpaces, outside });
+  const over = (excess: string): Structure => ({ excess, root, defects: [...defects], hangsOnSpaces, outside });
   let parts = 1;
   let dashLines = 0;
   let headerBytes = 0;
-  let leaf: OpenLeaf | null = null;
+  /** A part whose end is not found yet, unless it is a multipart. */
+  let leaf: MimePart | null = null;
 
   /** Opens the part that the header describes; false if that is one multipart too deep. */
-  const enter = (header: HeaderBlock, start: number): boolean => {
-    const part = describe(header, defects);
-    const alternative = open.at(-1)?.alternative ?? false;
-    if (part.boundary === null) {
-      leaf = { start, base64: part.encoding === "base64" };
-      htmlAlone ||= part.inlineHtml && !alternative;
+  const enter = (part: MimePart): boolean => {
+    open.at(-1)?.part.parts.push(part);
+    leaf = null;
+    const { boundary } = part.header;
+    if (boundary === null) {
+      leaf = part;
       return true;
     }
-    const delimiter = Buffer.from(`--${part.boundary}`, "latin1");
-    const spaced = /[ \t]/.test(part.boundary) ? delimiter.toString("latin1").split(/[ \t]+/) : null;
-    open.push({ delimiter, spaced, alternative: alternative || part.type === "multipart/alternative" });
-    outsideStart = start;
-    leaf = null;
+    const delimiter = Buffer.from(`--${boundary}`, "latin1");
+    const spaced = /[ \t]/.test(boundary) ? delimiter.toString("latin1").split(/[ \t]+/) : null;
+    open.push({ delimiter, spaced, part });
+    outsideStart = part.start;
     return open.length <= limits.maxDepth;
   };
   const leave = (end: number) => {
-    if (leaf?.base64 && isCutBase64(bytes.subarray(leaf.start, end))) defects.add("A base64 part is cut off.");
+    if (leaf) {
+      leaf.end = Math.max(leaf.start, end);
+      const content = bytes.subarray(leaf.start, leaf.end);
+      if (leaf.header.encoding === "base64" && isCutBase64(content)) defects.add("A base64 part is cut off.");
+    }
     leaf = null;
     if (outsideStart >= 0 && outsideStart < end) outside.push([outsideStart, end]);
     outsideStart = -1;
   };
 
+  const part = (header: HeaderBlock, start: number, defaultType: string): MimePart => ({
+    header: describePart(header, defaultType, defects),
+    ...{ start, end: bytes.length, parts: [] },
+  });
+  const root = part(block, block.bodyStart, "text/plain");
   const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
   if (hasMoreLines(bytes, LINES_MAX)) return over(`The message has more than ${LINES_MAX} lines.`);
-  if (!enter(block, block.bodyStart)) return over(tooDeep);
+  if (!enter(root)) return over(tooDeep);
   // Start at the line end before the body, so that a delimiter on its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
     if (++dashLines > DASH_LINES_MAX) return over("The message has too many lines that may be boundaries.");
@@ -102,29 +113,40 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       at = lineStart(bytes, at + 1);
       continue;
     }
-    leave(at);
+    leave(beforeLineEnd(bytes, at));
     if (open.length - 1 > found.level) defects.add("A multipart is not closed.");
     open.length = found.closes ? found.level : found.level + 1;
     at = found.end;
     if (found.closes) outsideStart = at;
     else {
       if (++parts > limits.maxParts) return over(`The message has more than ${limits.maxParts} parts.`);
-      const headerEnd = partHeaderEnd(bytes, at, limits.maxHeaderBytes - headerBytes);
-      if (headerEnd < 0) return over(`The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`);
+      const header = partHeaderEnd(bytes, at, limits.maxHeaderBytes - headerBytes);
+      if (!header) return over(`The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`);
+      const { end: headerEnd, isMarked } = header;
+      // Other programs may take the content for a part of the header.
+      if (!isMarked) defects.add(ambiguousPart);
       headerBytes += headerEnd - at;
       hangsOnSpaces ||= hasBlankLine(bytes.toString("latin1", at, headerEnd));
-      const header = scanHeaders(bytes.subarray(at, headerEnd), {
+      const fields = scanHeaders(bytes.subarray(at, headerEnd), {
         bytesMax: limits.maxHeaderBytes,
         fieldsMax: PART_FIELDS_MAX,
       });
-      if (!enter(header, headerEnd)) return over(tooDeep);
+      // RFC 2046 5.1.5.
+      const isDigest = open.at(-1)?.part.header.type === "multipart/digest";
+      if (!enter(part(fields, headerEnd, isDigest ? "message/rfc822" : "text/plain"))) return over(tooDeep);
       at = headerEnd;
     }
     at = lineStart(bytes, at);
   }
   leave(bytes.length);
   if (open.length > 0) defects.add("A multipart is not closed.");
-  return { excess: null, htmlAlone, defects: [...defects], hangsOnSpaces, outside };
+  return { excess: null, root, defects: [...defects], hangsOnSpaces, outside };
+}
+
+/** Where the line end before `at` begins: it belongs to the delimiter (RFC 2046 5.1.1). */
+function beforeLineEnd(bytes: Buffer, at: number): number {
+  if (bytes[at - 1] !== 0x0a) return at;
+  return bytes[at - 2] === 0x0d ? at - 2 : at - 1;
 }
 
 /** Whether any line is white space and nothing else. */
@@ -182,67 +204,42 @@ function isSpacedLine(bytes: Buffer, at: number, words: readonly string[]): bool
   return next >= bytes.length || bytes[next] === 0x0a;
 }
 
-/** The end of a part's header: after its empty line, or at a line that may be a delimiter; -1 past `bytesMax`. */
-function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): number {
+/**
+ * Where a part's header ends and its content begins: around its empty line, or, if that is missing, at the first line
+ * that is neither a field nor the rest of one. Null past `bytesMax`.
+ */
+function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: number; isMarked: boolean } | null {
+  let line = "";
   for (let at = start; ; ) {
-    if (at - start > bytesMax) return -1;
-    if (at >= bytes.length) return bytes.length;
-    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return at;
-    if (bytes[at] === 0x0a) return at + 1;
-    if (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) return at + 2;
+    if (at - start > bytesMax) return null;
+    if (at >= bytes.length) return { end: bytes.length, isMarked: true };
+    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return { end: at, isMarked: true };
+    if (bytes[at] === 0x0a) return { end: at + 1, isMarked: true };
+    if (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) return { end: at + 2, isMarked: true };
     const lf = bytes.subarray(at, at + bytesMax + 1).indexOf(0x0a);
-    if (lf < 0) return at + bytesMax >= bytes.length ? bytes.length : -1;
-    at += lf + 1;
+    if (lf < 0 && at + bytesMax < bytes.length) return null;
+    const end = lf < 0 ? bytes.length : at + lf + 1;
+    const before = line;
+    line = bytes.toString("latin1", at, Math.min(end, at + HEADER_LINE_CHARS_MAX));
+    if (!isHeaderLine(line, before, bytes, end)) return { end: at, isMarked: false };
+    at = end;
   }
 }
 
-/** Defects of parts that are left encoded, though another program may decode them into words. */
-export const unknownEncoding = "A part has an unknown transfer encoding.";
-export const unknownCharset = "A text part has an unknown charset.";
-/** A defect that other programs may repair differently. */
-export const ambiguousPart = "How a part is encoded can be read in two ways.";
+/** As much of a line as it takes to tell whether it is one of a header. */
+const HEADER_LINE_CHARS_MAX = 1_000;
+const fieldName = /^[\x21-\x39\x3b-\x7e]{1,200}[ \t]{0,20}:/;
+/** A parameter, which broken programs write without the white space of a fold. */
+const parameter = /^(?:boundary|charset|name|filename|format|type|start|size|protocol|micalg)\*?\d*\*?[ \t]{0,20}=/i;
 
-const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
-
-const encodings = ["7bit", "8bit", "binary", "base64", "quoted-printable"];
-
-function describe(header: HeaderBlock, defects: Set<string>) {
-  const value = (key: string, absent: string) => {
-    const [field] = fieldsNamed(header, key);
-    return libmime.parseHeaderValue(field ? fieldText(field) : absent, { stripComments: true });
-  };
-  const { value: typeText, params } = value("content-type", "text/plain");
-  const type = typeText.toLowerCase();
-  const encoding = value("content-transfer-encoding", "7bit").value.toLowerCase();
-  // A boundary does not end in a space (RFC 2046 5.1.1).
-  const boundary = type.startsWith("multipart/") ? (params.boundary?.trimEnd() ?? "") : null;
-  if (boundary === "") defects.add("A multipart has no boundary.");
-  if (!encodings.includes(encoding)) defects.add(unknownEncoding);
-  const isRepeated = describing.some((key) => fieldsNamed(header, key).length > 1);
-  // RFC 2045 6.4: a multipart is not encoded itself.
-  const isEncodedWhole = boundary !== null && ["base64", "quoted-printable"].includes(encoding);
-  if (isRepeated || isEncodedWhole || header.fields.some(hasOddLine)) defects.add(ambiguousPart);
-  if (type.startsWith("text/") && params.charset && !isCharset(params.charset)) {
-    defects.add(unknownCharset);
-  }
-  const inlineHtml = type === "text/html" && value("content-disposition", "inline").value.toLowerCase() === "inline";
-  return { type, boundary: boundary || null, encoding, inlineHtml };
-}
-
-/** Whether a line of the value lacks a fold or is only white space: some readers begin a field there. */
-function hasOddLine({ binary }: RawField): boolean {
-  const further = binary.split("\n").slice(1);
-  return further.some((line) => line !== "" && (!/^[ \t]/.test(line) || line.trim() === ""));
-}
-
-/** Whether the label is in the Encoding Standard, or is a code page or national set that the standard leaves out. */
-export function isCharset(label: string): boolean {
-  if (/^(?:cp|ibm)-?\d{3,5}$|^iso-2022-(?:kr|cn)$|^hz-gb-2312$/i.test(label.trim())) return true;
-  try {
-    return new TextDecoder(label as Bun.Encoding) !== null;
-  } catch {
-    return false;
-  }
+/** Whether a line begins a field, or belongs to the field of the line before. */
+function isHeaderLine(line: string, before: string, bytes: Buffer, end: number): boolean {
+  // A line of only white space is an empty line to some programs, and a fold to others.
+  if (/^[ \t]/.test(line)) return before !== "" || line.trim() === "";
+  if (fieldName.test(line) || /^content-/i.test(line.replace(/[^\x21-\x7e]/g, ""))) return true;
+  if (parameter.test(line) || before.trimEnd().endsWith(";")) return before !== "";
+  // A name may be folded before its colon (RFC 5322 4.5.8).
+  return bytes[end] === 0x20 || bytes[end] === 0x09;
 }
 
 /**

@@ -1,0 +1,180 @@
+import { describe, expect, test } from "bun:test";
+import { readAttachments, readMail } from "../read.ts";
+
+const limits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
+const dated = ["From: alice@example.com", "Date: Fri, 15 May 2026 12:00:00 +0000"];
+const ambiguous = "How a part is encoded can be read in two ways.";
+const read = (...lines: string[]) => readMail(Buffer.from([...dated, ...lines].join("\r\n")), limits);
+const mixed = (...parts: string[][]) => [
+  "Content-Type: multipart/mixed; boundary=b",
+  ...["", ...parts.flatMap((part) => ["--b", ...part]), "--b--", ""],
+];
+
+describe("a Content-Type that is not as it should be", () => {
+  test.each([
+    ["Content-Type: text", "Grüße", ambiguous],
+    ["Content-Type: plain/text; charset=utf-8", "Grüße", ambiguous],
+    ['Content-Type: text/plain charset="utf-8"', "Grüße", ambiguous],
+    ["Content-Type: text/plain, charset=utf-8", "Grüße", ambiguous],
+    ["Content-Type: text/plain charset=iso-8859-1", "GrÃ¼Ã\u009fe", ambiguous],
+    ["Content-Type: ;", "Grüße", null],
+    ["Content-Type:", "Grüße", null],
+    ["Content-Type: text/plain; charset=", "Grüße", null],
+  ])("%s", async (field, text, defect) => {
+    const mail = await read(field, "", "Grüße");
+    expect(mail).toMatchObject({ text: text.replace("\u009f", "Ÿ"), attachments: [] });
+    expect(mail.defects).toEqual(defect === null ? [] : [defect]);
+  });
+
+  test.each(["text/html charset=utf-8", "html", "html/text", "TEXT/HTML;charset=utf-8"])("%s is HTML", async (type) => {
+    expect(await read(`Content-Type: ${type}`, "", "<p>Grüße</p>")).toMatchObject({ text: "Grüße", attachments: [] });
+  });
+
+  test("of a file leaves it a file", async () => {
+    const part = ["Content-Type: nonsense", "Content-Disposition: attachment; filename=a.xyz", "", "data"];
+    const { attachments } = await read(...mixed(["", "Hi"], part));
+    expect(attachments).toEqual([{ index: 0, filename: "a.xyz", content_type: "application/octet-stream", size: 4 }]);
+  });
+
+  test("a multipart without a boundary is read as it is", async () => {
+    expect((await read("Content-Type: multipart/mixed", "", "--b", "", "words", "--b--")).text).toContain("words");
+  });
+});
+
+describe("a transfer encoding that is not as it should be", () => {
+  test.each([
+    ["quoted-printable;", "Gr=C3=BC=C3=9Fe"],
+    ["quoted printable", "Gr=C3=BC=C3=9Fe"],
+    ['"quoted-printable"', "Gr=C3=BC=C3=9Fe"],
+    ["base-64", "R3LDvMOfZQ=="],
+    ["base64; charset=utf-8", "R3LDvMOfZQ=="],
+    ["base64 charset=utf-8", "R3LDvMOfZQ=="],
+    ["8 bit", "Grüße"],
+    ["8bits", "Grüße"],
+  ])("%s", async (encoding, content) => {
+    const mail = await read(`Content-Transfer-Encoding: ${encoding}`, "", content);
+    expect(mail).toMatchObject({ text: "Grüße", defects: [ambiguous] });
+  });
+
+  test("with a comment it is right", async () => {
+    const mail = await read("Content-Transfer-Encoding: base64 (RFC 2045)", "", "R3LDvMOfZQ==");
+    expect(mail).toMatchObject({ text: "Grüße", defects: [] });
+  });
+});
+
+describe("headers of parts that are broken", () => {
+  test.each<[string, string[], string]>([
+    ["no empty line before the words", ["Content-Type: text/plain", "Hello there.", "Bye."], "Hello there.\nBye."],
+    ["no header and no empty line", ["Hello there: all is well.", "Bye."], "Hello there: all is well.\nBye."],
+    ["words with a colon behind a field", ["Content-Type: text/plain", "My dear: hello."], "My dear: hello."],
+    ["a parameter without a fold", ["Content-Type: text/plain;", 'charset="utf-8"', "", "Grüße"], "Grüße"],
+    ["a parameter without a fold or a semicolon", ["Content-Type: text/plain", "charset=utf-8", "", "Hi"], "Hi"],
+  ])("%s", async (_name, part, text) => {
+    const mail = await read(...mixed(part));
+    expect(mail).toMatchObject({ text, attachments: [] });
+    expect(mail.defects).toEqual([ambiguous]);
+  });
+
+  test("a file without an empty line keeps its bytes", async () => {
+    const lines = ["Content-Type: application/pdf; name=a.pdf", "Content-Transfer-Encoding: base64", "JVBERi0xLjQ="];
+    const raw = Buffer.from([...dated, ...mixed(["", "Hi"], lines)].join("\r\n"));
+    const files = await readAttachments(raw, limits);
+    expect(files.map(({ content }) => Buffer.from(content).toString())).toEqual(["%PDF-1.4"]);
+  });
+
+  test("words before the first part are read if there are no others", async () => {
+    const outside = "The text stands before or behind the parts of the message.";
+    const before = (text: string, ...parts: string[][]) =>
+      read("Content-Type: multipart/mixed; boundary=b", "", text, ...mixed(...parts).slice(2));
+    const empty = ["Content-Type: text/plain", "", ""];
+    expect(await before("All my words.", empty)).toMatchObject({ text: "All my words.", defects: [outside] });
+    const usual = "This is a multi-part message in MIME format.";
+    expect(await before(usual, empty)).toMatchObject({ text: "", defects: [] });
+    expect(await before("All my words.", ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
+  });
+
+  test("the parts of a digest are messages", async () => {
+    const { attachments } = await read(
+      "Content-Type: multipart/digest; boundary=b",
+      ...["", "--b", "", "Subject: One", "", "1", "--b", "", "Subject: Two", "", "2", "--b--"],
+    );
+    expect(attachments.map(({ content_type, filename }) => [content_type, filename])).toEqual([
+      ["message/rfc822", "attachment-1.eml"],
+      ["message/rfc822", "attachment-2.eml"],
+    ]);
+  });
+});
+
+describe("texts with the name of a file", () => {
+  test.each([
+    ["Content-Disposition: inline; filename=notes.txt", "text/plain"],
+    ["X-A: b", 'text/plain; name="server.log"'],
+    ["Content-Disposition: inline; filename=report.html", "text/html"],
+  ])("%s, %s is an attachment", async (field, type) => {
+    const mail = await read(...mixed(["", "See the file."], [`Content-Type: ${type}`, field, "", "content"]));
+    expect(mail).toMatchObject({ text: "See the file.", html: null });
+    expect(mail.attachments).toMatchObject([{ size: 7 }]);
+  });
+
+  test("is the text too if there is no other", async () => {
+    const mail = await read(...mixed(['Content-Type: text/plain; name="message.txt"', "", "All my words."]));
+    expect(mail).toMatchObject({ text: "All my words.", attachments: [{ filename: "message.txt" }] });
+  });
+
+  test("an alternative and a message of one part are the message itself", async () => {
+    expect(await read("Content-Type: text/plain; name=a.txt", "", "Hi")).toMatchObject({ text: "Hi", attachments: [] });
+    const mail = await read(
+      "Content-Type: multipart/alternative; boundary=b",
+      ...["", "--b", "Content-Type: text/plain; name=a.txt", "", "Hi"],
+      ...["--b", "Content-Type: text/html; name=a.html", "", "<p>Hello</p>", "--b--"],
+    );
+    expect(mail).toMatchObject({ text: "Hi", html: "<p>Hello</p>", attachments: [] });
+  });
+});
+
+test("pieces are joined in order, each read in its own form", async () => {
+  const mail = await read(
+    ...mixed(
+      ["", "PLAIN"],
+      ["Content-Type: text/html", "", "<html><body>HTML</body></html>"],
+      ["Content-Type: text/html", "", ""],
+      ["", "FOOTER"],
+    ),
+  );
+  expect(mail).toMatchObject({ text: "PLAIN\n\nHTML\n\nFOOTER", defects: [] });
+});
+
+test("alternatives for watches and web mail are neither text nor attachments", async () => {
+  const alternative = (type: string) => ["--b", `Content-Type: ${type}`, "", "<p>OTHER</p>"];
+  const mail = await read(
+    "Content-Type: multipart/alternative; boundary=b",
+    ...["", "--b", "", "Hi", ...alternative("text/x-amp-html"), ...alternative("text/watch-html")],
+    ...[...alternative("text/enriched"), "--b--"],
+  );
+  expect(mail).toMatchObject({ text: "Hi", html: null, attachments: [], defects: [] });
+});
+
+describe("names of files", () => {
+  const named = async (...fields: string[]) => {
+    const part = ["Content-Type: application/pdf", ...fields, "", "data"];
+    const text = ["Content-Type: text/plain; charset=shift_jis", "", "Hi"];
+    const raw = Buffer.from([...dated, ...mixed(text, part)].join("\r\n"), "latin1");
+    const { attachments, defects } = await readMail(raw, limits);
+    return [attachments[0]?.filename, defects];
+  };
+  const inShiftJis = Buffer.from([0x8c, 0xa9, 0x90, 0xcf, 0x8f, 0x91]).toString("latin1");
+  const changed = "The name of an attachment was changed.";
+
+  test.each<[string, string, string[]]>([
+    ["Content-Disposition: attachment; filename=a.pdf", "a.pdf", []],
+    ["Content-Disposition: attachment; filename*0=one; filename*1=two.pdf", "onetwo.pdf", []],
+    ["Content-Disposition: attachment; filename*=utf-8''%E2%82%AC.pdf", "€.pdf", []],
+    ['Content-Disposition: attachment; filename="=?utf-8?B?4oKs?=.pdf"', "€.pdf", []],
+    [`Content-Disposition: attachment; filename="${inShiftJis}.pdf"`, "見積書.pdf", []],
+    ["Content-Description: Offer 4711.pdf", "Offer 4711.pdf", []],
+    ["Content-Description: an offer", "attachment-1.pdf", []],
+    ['Content-Disposition: attachment; filename="a/b.pdf"', "a_b.pdf", [changed]],
+  ])("%s", async (field, name, defects) => {
+    expect(await named(field)).toEqual([name, defects]);
+  });
+});

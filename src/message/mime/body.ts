@@ -1,0 +1,152 @@
+import libmime from "libmime";
+import type { Attachment } from "../../mail.ts";
+import { cleanFilename, cleanLine } from "../text/clean.ts";
+import { unflowed } from "../text/flowed.ts";
+import { decodeText } from "./charset.ts";
+import { contentId, describedName, fileName } from "./part.ts";
+import type { MimePart } from "./structure.ts";
+import { decodeTransfer } from "./transfer.ts";
+
+/** A piece of what a message says, in reading order: plain text, HTML, or the same in both forms. */
+export type Piece = { text: string; html: null } | { text: string | null; html: string };
+
+export interface AttachedFile {
+  attachment: Attachment;
+  /** Null unless it was asked for. */
+  content: Buffer | null;
+}
+
+export interface Body {
+  pieces: Piece[];
+  files: AttachedFile[];
+  defects: string[];
+}
+
+/** Text decoded of all parts together; far more than is kept. */
+const TEXT_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Reads the body of a message whose structure is known: its text, and its attachments in order.
+ * @param wanted Index of the attachment whose content is wanted, or all of them.
+ */
+export async function readBody(bytes: Buffer, root: MimePart, wanted: number | "all" | null): Promise<Body> {
+  const charset = declaredCharset(root);
+  const files: AttachedFile[] = [];
+  const defects = new Set<string>();
+  let bytesLeft = TEXT_BYTES_MAX;
+
+  const contentOf = ({ header, start, end }: MimePart) => {
+    const { content, hasTail } = decodeTransfer(bytes.subarray(start, end), header.encoding);
+    if (hasTail) defects.add("Text behind the end of a base64 part was left out.");
+    return content;
+  };
+  const attach = (part: MimePart) => {
+    const index = files.length;
+    const content = contentOf(part);
+    const { type } = part.header;
+    const id = cleanLine(contentId(part.header));
+    const named = fileName(part.header, charset) || describedName(part.header);
+    const filename = cleanFilename(named, defaultName(index, type));
+    if (named !== "" && cleanLine(named) !== filename) defects.add("The name of an attachment was changed.");
+    const attachment: Attachment = {
+      index,
+      filename,
+      content_type: type,
+      size: content.length,
+      ...(id && { content_id: id }),
+    };
+    files.push({ attachment, content: wanted === "all" || wanted === index ? content : null });
+  };
+  const readText = async (part: MimePart): Promise<Piece> => {
+    const { charset, flowed, type } = part.header;
+    const content = contentOf(part).subarray(0, bytesLeft);
+    bytesLeft -= content.length;
+    const { text, defect } = await decodeText(content, charset, type === "text/html");
+    if (defect) defects.add(defect);
+    if (type === "text/html") return { text: null, html: text };
+    return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
+  };
+  /** Files that hold text and are shown inline. */
+  const textFiles: MimePart[] = [];
+  const read = async (part: MimePart, parent: MimePart | null): Promise<Piece[]> => {
+    const { type, boundary } = part.header;
+    if (boundary !== null) {
+      const pieces: Piece[][] = [];
+      for (const child of part.parts) pieces.push(await read(child, part));
+      return type === "multipart/alternative" ? alternatives(pieces) : pieces.flat();
+    }
+    const isText = isReadable(part) && part.header.disposition !== "attachment";
+    if (isText && (!isNamed(part) || isBody(part, parent))) return [await readText(part)];
+    if (isText) textFiles.push(part);
+    // Other forms of the same message, which only watches and some web mail show.
+    if (!(parent?.header.type === "multipart/alternative" && otherForms.has(type))) attach(part);
+    return [];
+  };
+  const pieces = await read(root, null);
+  const [only] = textFiles;
+  // A mail whose one text has the name of a file is no mail without words.
+  if (only && pieces.every(isBlank)) pieces.push(await readText(only));
+  return { pieces, files, defects: [...defects] };
+}
+
+/** Types that say again, for few programs, what another alternative says. */
+const otherForms = new Set(["text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"]);
+
+function isReadable({ header: { type } }: MimePart): boolean {
+  // A multipart without a boundary can be read as it is.
+  return type === "text/plain" || type === "text/html" || type.startsWith("multipart/");
+}
+
+function isNamed(part: MimePart): boolean {
+  return fileName(part.header, null) !== "";
+}
+
+/** Whether a named text is the message itself, and not a file beside it. */
+function isBody(part: MimePart, parent: MimePart | null): boolean {
+  if (parent === null || parent.header.type === "multipart/alternative") return true;
+  return parent.header.type === "multipart/related" && parent.parts[0] === part;
+}
+
+function isBlank({ text, html }: Piece): boolean {
+  return html === null && text.trim() === "";
+}
+
+/** The pieces of which each says the same in another form: plain text and HTML become one. */
+function alternatives(read: Piece[][]): Piece[] {
+  const rich = read.filter((pieces) => pieces.some(({ html }) => html !== null)).flat();
+  const plain = read.filter((pieces) => pieces.every(({ html }) => html === null)).flat();
+  const text = plain.map(({ text }) => text).join("\n");
+  const html = joinedHtml(rich);
+  if (html === null) return plain;
+  return text.trim() === "" ? rich : [{ text, html }];
+}
+
+/** The HTML of a message: its pieces in order, those of plain text included; null if no piece is HTML. */
+export function joinedHtml(pieces: readonly Piece[]): string | null {
+  if (pieces.every(({ html }) => html === null)) return null;
+  return pieces
+    .filter((piece) => !isBlank(piece))
+    .map(({ text, html }) => html ?? textToHtml(text as string))
+    .join("<br/>\n");
+}
+
+function textToHtml(text: string): string {
+  const escaped = text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+  return `<p>${escaped.replace(/\r?\n/g, "<br/>")}</p>`;
+}
+
+/** The first charset that a text part declares and that is not Unicode's; null if none does. */
+export function declaredCharset(part: MimePart): string | null {
+  const { charset, type } = part.header;
+  if (type.startsWith("text/") && charset && !/^utf|ascii/i.test(charset)) return charset;
+  for (const child of part.parts) {
+    const found = declaredCharset(child);
+    if (found) return found;
+  }
+  return null;
+}
+
+function defaultName(index: number, contentType: string): string {
+  const extension = contentType === "message/rfc822" ? "eml" : libmime.detectExtension(contentType);
+  return `attachment-${index + 1}.${extension}`;
+}

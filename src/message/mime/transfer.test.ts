@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { decodeTransfer } from "./transfer.ts";
+
+describe("base64", () => {
+  const encoded = (text: string) => Buffer.from(text).toString("base64");
+  const long = "A line of text that is long enough to fill more than one line of base64.\n".repeat(4);
+  const lines = encoded(long).replace(/.{76}/g, "$&\r\n");
+  test.each<[string, string, string, boolean]>([
+    ["in lines", lines, long, false],
+    ["in lines, with blanks at their ends", lines.replaceAll("\r\n", " \t\r\n"), long, false],
+    ["with line ends behind it", `${lines}\r\n\r\n\r\n`, long, false],
+    ["without padding", encoded("Hi you!").replaceAll("=", ""), "Hi you!", false],
+    ["with too much padding", "SGk====", "Hi", false],
+    ["in uneven lines", "aGVsb\r\nG8=\r\n", "hello", false],
+    ["a footer of a list behind it", `${lines}\r\n_____\r\nlist footer here\r\n`, long, true],
+    ["a footer of one word behind padding", `${encoded("Hello!!")}\r\nUnsubscribe\r\n`, "Hello!!", true],
+    [
+      "a footer behind an empty line",
+      `${encoded("Hello!")}\r\n\r\nDISCLAIMER: this may be secret.\r\n`,
+      "Hello!",
+      true,
+    ],
+    ["encoded piece by piece", `${encoded("one ")}\r\n${encoded("two, and so on")}\r\n`, "one two, and so on", false],
+    ["in two blocks", `${lines}\r\n\r\n${lines}`, long + long, false],
+    ["a line damaged on the way", lines.replace("\r\n", "!\r\n"), long, false],
+    ["no base64 at all", "Hello you", Buffer.from("Hello you", "base64").toString(), false],
+    ["nothing", "", "", false],
+  ])("%s", (_name, text, expected, hasTail) => {
+    const found = decodeTransfer(Buffer.from(text), "base64");
+    expect(found.content.toString()).toBe(expected);
+    expect(found.hasTail).toBe(hasTail);
+  });
+});
+
+describe("quoted-printable", () => {
+  test.each<[string, string, string]>([
+    ["codes in either case", "Gr=C3=bc=c3=9fe", "Grüße"],
+    ["soft line ends", "one =\r\ntwo=\nthree", "one twothree"],
+    ["soft line ends with blanks behind", "one= \t\r\ntwo", "onetwo"],
+    ["a soft line end at the end", "one=", "one"],
+    ["blanks that were added to the ends of lines", "one \t\r\ntwo  \nthree ", "one\r\ntwo\nthree"],
+    ["blanks within a line", "one  two", "one  two"],
+    ["an encoded blank at the end of a line", "one=20\r\ntwo", "one \r\ntwo"],
+    ["signs that are no codes", "a=b, 1=2 =ZZ =", "a=b, 1=2 =ZZ "],
+  ])("%s", (_name, text, expected) => {
+    expect(decodeTransfer(Buffer.from(text), "quoted-printable").content.toString()).toBe(expected);
+  });
+});
+
+test("other encodings change nothing", () => {
+  const bytes = Buffer.from([0, 61, 32, 13, 10, 255]);
+  expect(decodeTransfer(bytes, "identity")).toEqual({ content: bytes, hasTail: false });
+});
