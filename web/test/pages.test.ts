@@ -214,7 +214,9 @@ describe.skipIf(!chromiumRuns)("pages", () => {
     await shows("stop@example.com was removed from the list");
     await page.getByRole("button", { name: "Remove stop@example.com from the list" }).waitFor({ state: "detached" });
     const { body } = await it.api("GET", "/api/v1/suppressions");
-    expect(body.suppressions).toMatchObject([{ address: "first@example.com" }]);
+    const left = body.suppressions.map(({ address }: { address: string }) => address);
+    expect(left).toContain("first@example.com");
+    expect(left).not.toContain("stop@example.com");
   });
 
   test("settings: paused, a theme that stays, the export, and an end that asks for the address", async () => {
