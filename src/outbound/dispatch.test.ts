@@ -312,12 +312,20 @@ describe("mail that waits for a connection does not leave after", () => {
   test("a pause, and leaves when it ends", async () => {
     const clock = new TestClock();
     const answer = Promise.withResolvers<void>();
-    const on = async (stage: string) => (stage === "message" ? void (await answer.promise) : undefined);
+    const asked = Promise.withResolvers<void>();
+    const on = async (stage: string) => {
+      if (stage !== "message") return undefined;
+      asked.resolve();
+      await answer.promise;
+      return undefined;
+    };
     const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
     await using world = await withUpstream({ on }, { seams: { clock }, set });
     const { it, smtp } = world;
-    for (const to of ["first@outside.example", "second@outside.example"])
-      await world.send(to, { prefer: "respond-async" });
+    const atOnce = { prefer: "respond-async" };
+    await world.send("first@outside.example", atOnce);
+    await asked.promise;
+    await world.send("second@outside.example", atOnce);
     clock.advance(2_000);
     await it.api("PATCH", bot, { paused: true });
     answer.resolve();
