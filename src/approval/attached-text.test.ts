@@ -9,6 +9,41 @@ const mixed = (...parts: string[]) =>
 const base64Part = (type: string, content: Buffer, name = "x") =>
   `Content-Type: ${type}; name=${name}\r\nContent-Disposition: attachment; filename=${name}\r\nContent-Transfer-Encoding: base64\r\n\r\n${content.toString("base64").replace(/.{76}/g, "$&\r\n")}`;
 
+const hidden = "https://evil.example/x";
+test.each([
+  ["behind what looks like the mark of UTF-16", "iso-8859-1", `\xff\xfe${hidden} more`],
+  ["behind what looks like an escape of ISO-2022-JP", "utf-8", `Hi \x1b$B${hidden} more`],
+])("words %s are searched", async (_name, charset, content) => {
+  const encoded = Buffer.from(content, "latin1").toString("base64");
+  const fields = `Content-Type: text/plain; charset=${charset}\r\nContent-Transfer-Encoding: base64`;
+  for (const body of [encoded, `${encoded.slice(0, 4)}\r\n\r\n${encoded.slice(4)}`]) {
+    const { texts, unsearched } = await read("a.eml", "message/rfc822", `${fields}\r\n\r\n${body}`);
+    expect(texts.some(({ text }) => text.includes(hidden))).toBe(true);
+    expect(unsearched).toEqual([]);
+  }
+});
+
+test.each(["hz-gb-2312", "iso-2022-kr", "iso-2022-cn", "utf-7"])(
+  "words in shifts of %s are searched",
+  async (charset) => {
+    for (const content of [`~{${hidden}~}`, `\x1b$)C\x0e${hidden}\x0f`]) {
+      const fields = `Content-Type: text/plain; charset=${charset}\r\nContent-Transfer-Encoding: base64`;
+      const message = `${fields}\r\n\r\n${Buffer.from(content).toString("base64")}`;
+      const { texts } = await read("a.eml", "message/rfc822", message);
+      expect(texts.some(({ text }) => text.includes(hidden))).toBe(true);
+    }
+  },
+);
+
+test.each(["text/x-amp-html", "text/watch-html", "text/enriched"])(
+  "an alternative of type %s is searched",
+  async (type) => {
+    const other = `Content-Type: ${type}\r\nContent-Transfer-Encoding: base64\r\n\r\n${Buffer.from(hidden).toString("base64")}`;
+    const { texts } = await read("a.eml", "message/rfc822", mixed("\r\nHi", other).replace("/mixed", "/alternative"));
+    expect(texts.some(({ text }) => text.includes(hidden))).toBe(true);
+  },
+);
+
 test.each<[string, string, string, string | Uint8Array, string[]]>([
   ["text", "a.txt", "text/plain", "Hello", []],
   ["text of no known type", "a", "application/octet-stream", "Hello", []],
@@ -102,6 +137,24 @@ test.each<[string, string, string, string | Uint8Array, string[]]>([
     "a.eml",
     "message/rfc822",
     "Content-Type: multipart/mixed; boundary=a; boundary=b\r\n\r\n--a\r\n\r\nA\r\n--a--\r\n--b\r\n\r\nB\r\n--b--\r\n",
+    ["unreadable"],
+  ],
+  [
+    "a message whose letters are not in its charset",
+    ...(["a.eml", "message/rfc822"] as const),
+    Buffer.from("Content-Type: text/plain; charset=utf-8\r\n\r\nGr\xfc\xdfe aus K\xf6ln", "latin1"),
+    ["unreadable"],
+  ],
+  [
+    "a message in UTF-16 of unknown order",
+    ...(["a.eml", "message/rfc822"] as const),
+    `Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\nMEIwRA==`,
+    ["unreadable"],
+  ],
+  [
+    "a message with text behind base64",
+    ...(["a.eml", "message/rfc822"] as const),
+    "Content-Transfer-Encoding: base64\r\n\r\nSGk=\r\nand more\r\n",
     ["unreadable"],
   ],
   ["a message of too many parts", "a.eml", "message/rfc822", mixed(...Array(600).fill("\r\nx")), ["unreadable"]],

@@ -1,6 +1,7 @@
 import { wholeLines } from "../message/compose.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
+import { isMisreadable } from "../message/mime/body.ts";
 import { isCharset, isUtf7 } from "../message/mime/charset.ts";
 import { ambiguousPart, inUtf7, unknownCharset, unknownEncoding } from "../message/mime/part.ts";
 import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
@@ -162,18 +163,19 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
   };
   try {
     // Loaded with its parser only when needed: a server without mail does without it.
-    const { readAttachments, readMail } = await import("../message/read.ts");
+    const { readEveryPart, readMail } = await import("../message/read.ts");
     const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: HEADER_FIELDS_MAX });
     const structure = scanStructure(raw, block, readLimits);
     const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
     for (const text of outside) add(text, "words");
+    const mail = await readMail(raw, readLimits);
+    const isReadAlike = isWhollyRead(block, structure) && !mail.defects.some(isMisreadable);
     // Another program may see a delimiter there, and parts after it.
-    if (!isWhollyRead(block, structure) || outside.some((text) => /^--/m.test(text))) {
+    if (!isReadAlike || outside.some((text) => /^--/m.test(text))) {
       unsearched.push({ name: where, why: "unreadable" });
       // Other programs may show the encoded form as it is.
       add(Buffer.from(raw).toString("utf8"), "data");
     }
-    const mail = await readMail(raw, readLimits);
     for (const { name, value } of mail.headers) {
       // Fields that route or authenticate a message hold host names that lead nowhere.
       const isTrace = /^(?:received|arc-|dkim-|authentication-|message-id|references|in-reply-to|return-path)/i.test(
@@ -188,7 +190,7 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
       texts.push(...inside.texts);
       unsearched.push(...inside.unsearched);
     }
-    for (const { attachment, content } of await readAttachments(raw, readLimits)) {
+    for (const { attachment, content } of await readEveryPart(raw, readLimits)) {
       const { filename, content_type: contentType, content_id: contentId = "", index } = attachment;
       add(filename, "data");
       add(contentId, "data");

@@ -82,7 +82,8 @@ export async function examine(
     ? unlessDoubtful(job.verdict, header ?? scanHeaders(raw))
     : await authenticate(raw, envelope, asking);
   const [only, ...others] = envelope.rcptTo;
-  const recipient = others.length === 0 ? only : undefined;
+  // A signed return path is a secret of this server.
+  const recipient = others.length === 0 && job.toMailbox ? only : undefined;
   const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
   const trace = traceOf(raw, options, header);
   const stored = applyTrace([raw], trace);

@@ -132,7 +132,7 @@ export function createReceive(options: ReceiveOptions): Receive {
       const sender = ref && ref !== "forged" ? await store.senderOf(ref.messageId) : null;
       if (!sender) continue;
       const { agentId, conversationId } = sender;
-      // The agent does not learn the signed address, which would let it write reports of its own.
+      // The row names the agent. The signed address, which its own reports could use, stands only where the sender put it.
       answers.push({ address: agentId, mailbox: agentId, messageId, conversationId });
     }
     return answers;

@@ -66,6 +66,8 @@ function isWhole(block: HeaderBlock): block is WholeHeader {
 
 const firstField = /^[\x21-\x39\x3b-\x7e]{1,200}[ \t]{0,20}:/;
 const FIRST_LINE_CHARS_MAX = 300;
+/** More than authentication reads: mail with more is never taken for a text without a header. */
+const everydayLimits: HeaderLimits = { bytesMax: 1024 * 1024, fieldsMax: 2_000 };
 const everyday = ["from", "to", "subject", "date", "received", "message-id", "mime-version", "content-type"];
 
 /**
@@ -76,7 +78,8 @@ export function hasHeader(raw: Uint8Array): boolean {
   const bytes = asBuffer(raw);
   const first = bytes.toString("latin1", 0, FIRST_LINE_CHARS_MAX);
   if (first === "" || /^\r?\n/.test(first) || firstField.test(first)) return true;
-  return scanHeaders(bytes, sharedLimits).fields.some(({ key }) => everyday.includes(key));
+  const { cut, fields } = scanHeaders(bytes, everydayLimits);
+  return cut || fields.some(({ key }) => everyday.includes(key));
 }
 
 /** The header of a message that has none: all of it is the body. */

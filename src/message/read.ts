@@ -179,7 +179,23 @@ function headerOf(raw: Uint8Array, limits: ReadLimits): HeaderBlock {
   return scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: FIELDS_MAX });
 }
 
-async function filesOf(raw: Uint8Array, limits: ReadLimits, wanted: number | "all"): Promise<AttachedFile[]> {
+/**
+ * Reads every part that a program may show besides `readMail(raw).text`: attachments, forms of the message that only
+ * some programs show, and text that they may decode differently. Empty past a limit.
+ */
+export async function readEveryPart(
+  raw: Uint8Array,
+  limits: ReadLimits,
+): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
+  const files = await filesOf(raw, limits, "every part");
+  return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+}
+
+async function filesOf(
+  raw: Uint8Array,
+  limits: ReadLimits,
+  wanted: number | "all" | "every part",
+): Promise<AttachedFile[]> {
   const { excess, root } = scanStructure(raw, headerOf(raw, limits), limits);
   return excess === null ? (await readBody(asBuffer(raw), root, wanted)).files : [];
 }

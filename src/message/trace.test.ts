@@ -149,6 +149,11 @@ describe("everything else stays", () => {
     },
   );
 
+  test.each([1, 499, 880])("a line that is no field, %d fields and a From are a header", (count) => {
+    const raw = `Please wire 1,000\r\n${"x: y\r\n".repeat(count)}From: a@example.com\r\n\r\nHi`;
+    expect(received(raw)).toBe(raw);
+  });
+
   test("bytes of any value", () => {
     const body = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
     const raw = Buffer.concat([Buffer.from("Subject: "), body.subarray(128), Buffer.from("\r\n\r\n"), body]);

@@ -10,8 +10,8 @@ export interface RenderOptions {
    * place of pictures that they do not load; or all that any program shows, in fields too.
    */
   attributes: "none" | "pictures" | "all";
-  /** Text that pictures need not repeat, as `foldedWords` writes it. */
-  known?: string;
+  /** Words that pictures need not repeat, as `foldedWords` finds them. */
+  known?: ReadonlySet<string>;
   /** Characters of the result. */
   charsMax: number;
   /** Whether the HTML ends here; otherwise a tag at its end is cut off, and no text. */
@@ -42,8 +42,6 @@ const sections = new Set(["tbody", "tfoot", "thead"]);
 const SPAN_MAX = 1_000;
 /** A picture that is not larger than this, in pixels, keeps others apart or counts readers. */
 const TINY_PIXELS_MAX = 3;
-/** Pictures whose texts are looked for in the known text, because each takes as long as that. */
-const COMPARED_MAX = 100;
 /** How often the rest behind an attribute without an end is read again. */
 const REPAIRS_MAX = 2;
 
@@ -96,7 +94,7 @@ const raisedDigits = { sup: "⁰¹²³⁴⁵⁶⁷⁸⁹", sub: "₀₁₂₃₄
  */
 export function renderText(
   html: string,
-  { attributes: shown, known = "", charsMax, isWhole }: RenderOptions,
+  { attributes: shown, known = noWords, charsMax, isWhole }: RenderOptions,
 ): Rendered {
   const lines = new Lines();
   const styleOf = layoutStyles(html);
@@ -108,7 +106,6 @@ export function renderText(
   /** Whether the next line end is left out: the one behind `<pre>`. */
   let isPreBegun = false;
   let repairs = 0;
-  let compared = 0;
 
   const countOf = (name: string) => scopes[scopes.length - 1]?.get(name) ?? 0;
   const count = (name: string, by: 1 | -1) => {
@@ -182,7 +179,7 @@ export function renderText(
     const { alt = "", value = "", placeholder = "", type = "" } = Object.fromEntries(attributes);
     const all = type === "hidden" ? [alt] : [alt, value, placeholder];
     const isPicture = name === "img" && hasWords.test(alt) && !isTiny(attributes, said);
-    const isKnown = isPicture && known !== "" && ++compared <= COMPARED_MAX && known.includes(foldedWords(alt));
+    const isKnown = isPicture && known.size > 0 && isIn(known, alt);
     if (isKnown && now.link) now.link.alternative ||= alt;
     const found = shown === "all" ? all : isPicture && !isKnown ? [alt] : [];
     for (const one of found.filter((one) => one.trim() !== "")) {
@@ -316,9 +313,20 @@ export function renderText(
   return lines.text(charsMax);
 }
 
-/** A text in the form in which texts are compared: lower case, its words between blanks. */
-export function foldedWords(text: string): string {
-  return ` ${text.toLowerCase().replace(/\s+/g, " ").trim()} `;
+/** The words of a text, in the form in which words are compared. */
+export function foldedWords(text: string): Set<string> {
+  return new Set(text.toLowerCase().split(/\s+/));
+}
+
+const noWords: ReadonlySet<string> = new Set();
+
+/** Whether known words include all words of a text. A search for the text as it is would be quadratic. */
+function isIn(known: ReadonlySet<string>, text: string): boolean {
+  return text
+    .trim()
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => known.has(word));
 }
 
 /** Programs indent the writer's own words with a quote that has no border; other quotes have a mark. */

@@ -55,7 +55,7 @@ export interface SeenText {
 export function seenText(html: string): SeenText {
   const { head, isWhole } = read(html);
   const seen = seenHtml(head);
-  const rendered = (attributes: RenderOptions["attributes"], known = "") =>
+  const rendered = (attributes: RenderOptions["attributes"], known: ReadonlySet<string> = new Set()) =>
     renderText(seen.html, { attributes, known, charsMax: TEXT_CHARS_MAX, isWhole });
   const plain = rendered("none");
   const words = /<img/i.test(seen.html) ? rendered("pictures", foldedWords(plain.text)) : plain;

@@ -19,10 +19,21 @@ export interface HtmlHandlers {
 }
 
 /**
+ * HTML, of the same length, in which the tokenizer finds comments end where browsers end them: `<![CDATA[` in HTML is a
+ * comment up to the next `>`, and `--!>` ends a comment (HTML standard 13.2.5.42, 13.2.5.53).
+ */
+export function withPlainComments(html: string): string {
+  return html.includes("<![CDATA[") || html.includes("--!>")
+    ? html.replaceAll("<![CDATA[", "<!?CDATA[").replaceAll("--!>", " -->")
+    : html;
+}
+
+/**
  * Walks over HTML as browsers tokenize it. Tags are not matched with each other, so nothing hides in nesting. Never
  * throws; time is linear in the length, whatever the input.
  */
 export function walkHtml(html: string, handlers: HtmlHandlers): void {
+  const source = withPlainComments(html);
   let name = "";
   let attributes = new Map<string, string>();
   let attribute = "";
@@ -36,29 +47,29 @@ export function walkHtml(html: string, handlers: HtmlHandlers): void {
   };
   const comment = (start: number, end: number, offset = 0) => {
     done = end + 1;
-    handlers.comment?.(html.slice(start, end - offset), "comment");
+    handlers.comment?.(source.slice(start, end - offset), "comment");
   };
   const tokenizer = new Tokenizer(
     { xmlMode: false, decodeEntities: true },
     {
       ontext(start, end) {
         done = end;
-        handlers.text(html.slice(start, end));
+        handlers.text(source.slice(start, end));
       },
       ontextentity(codePoint, end) {
         done = end;
         handlers.text(String.fromCodePoint(codePoint));
       },
       onopentagname(start, end) {
-        name = html.slice(start, end).toLowerCase();
+        name = source.slice(start, end).toLowerCase();
         attributes = new Map();
       },
       onattribname(start, end) {
-        attribute = html.slice(start, end).toLowerCase();
+        attribute = source.slice(start, end).toLowerCase();
         value = "";
       },
       onattribdata(start, end) {
-        value += html.slice(start, end);
+        value += source.slice(start, end);
       },
       onattribentity(codePoint) {
         value += String.fromCodePoint(codePoint);
@@ -71,18 +82,18 @@ export function walkHtml(html: string, handlers: HtmlHandlers): void {
       onselfclosingtag: (end) => begin(end, true),
       onclosetag(start, end) {
         done = end + 1;
-        handlers.end?.(html.slice(start, end).toLowerCase());
+        handlers.end?.(source.slice(start, end).toLowerCase());
       },
       oncomment: comment,
       oncdata: comment,
       onprocessinginstruction: (start, end) => comment(start, end),
       ondeclaration(start, end) {
         done = end + 1;
-        handlers.comment?.(html.slice(start, end), "declaration");
+        handlers.comment?.(source.slice(start, end), "declaration");
       },
-      onend: () => handlers.rest?.(html.slice(done)),
+      onend: () => handlers.rest?.(source.slice(done)),
     },
   );
-  tokenizer.write(html);
+  tokenizer.write(source);
   tokenizer.end();
 }

@@ -93,6 +93,11 @@ describe("headers of parts that are broken", () => {
     expect(await before("All my words.", ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
   });
 
+  test("a line that is a delimiter but for words far behind is text", async () => {
+    const line = `--b${" ".repeat(1_000)}Content-Disposition: attachment`;
+    expect(await read(...mixed(["", "Hi", line, "", "Bye"]))).toMatchObject({ attachments: [], defects: [] });
+  });
+
   test("the parts of a digest are messages", async () => {
     const { attachments } = await read(
       "Content-Type: multipart/digest; boundary=b",
@@ -152,6 +157,12 @@ test("alternatives for watches and web mail are neither text nor attachments", a
     ...[...alternative("text/enriched"), "--b--"],
   );
   expect(mail).toMatchObject({ text: "Hi", html: null, attachments: [], defects: [] });
+});
+
+test("are attachments where nothing else can be read", async () => {
+  const enriched = ["--b", "Content-Type: text/enriched", "", "<bold>Hi</bold>", "--b--"];
+  const mail = await read("Content-Type: multipart/alternative; boundary=b", "", ...enriched);
+  expect(mail.attachments).toMatchObject([{ content_type: "text/enriched", size: 15 }]);
 });
 
 describe("names of files", () => {

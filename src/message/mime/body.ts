@@ -16,6 +16,11 @@ export interface AttachedFile {
   content: Buffer | null;
 }
 
+/** Whether a defect says that a program which reads the message another way may show other words. */
+export function isMisreadable(defect: string): boolean {
+  return /^(?:A text part |Text behind the end of a base64 part|The text has bytes)/.test(defect);
+}
+
 export interface Body {
   pieces: Piece[];
   files: AttachedFile[];
@@ -27,12 +32,19 @@ const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
 /**
  * Reads the body of a message whose structure is known: its text, and its attachments in order.
- * @param wanted Index of the attachment whose content is wanted, or all of them.
+ * @param wanted Index of the attachment whose content is wanted, or all of them. With `every part`, parts count as
+ * attachments that other programs may show instead of the text: alternatives that are left out here, and text in
+ * charsets that not every program decodes.
  */
-export async function readBody(bytes: Buffer, root: MimePart, wanted: number | "all" | null): Promise<Body> {
+export async function readBody(
+  bytes: Buffer,
+  root: MimePart,
+  wanted: number | "all" | "every part" | null,
+): Promise<Body> {
   const charset = declaredCharset(root);
   const files: AttachedFile[] = [];
   const defects = new Set<string>();
+  const isAll = wanted === "all" || wanted === "every part";
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ header, start, end }: MimePart) => {
@@ -55,7 +67,7 @@ export async function readBody(bytes: Buffer, root: MimePart, wanted: number | "
       size: content.length,
       ...(id && { content_id: id }),
     };
-    files.push({ attachment, content: wanted === "all" || wanted === index ? content : null });
+    files.push({ attachment, content: isAll || wanted === index ? content : null });
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
@@ -73,13 +85,18 @@ export async function readBody(bytes: Buffer, root: MimePart, wanted: number | "
     if (boundary !== null) {
       const pieces: Piece[][] = [];
       for (const child of part.parts) pieces.push(await read(child, part));
-      return type === "multipart/alternative" ? alternatives(pieces) : pieces.flat();
+      if (type !== "multipart/alternative") return pieces.flat();
+      const found = alternatives(pieces);
+      // Without a text that is read, another form is better than nothing.
+      if (wanted === "every part" || found.every(isBlank)) part.parts.filter(isOtherForm).forEach(attach);
+      return found;
     }
     const isText = isReadable(part) && part.header.disposition !== "attachment";
-    if (isText && (!isNamed(part) || isBody(part, parent))) return [await readText(part)];
+    const isMessage = isText && (!isNamed(part) || isBody(part, parent));
+    if (isMessage && wanted === "every part" && !isCommon(part.header.charset)) attach(part);
+    if (isMessage) return [await readText(part)];
     if (isText) textFiles.push(part);
-    // Other forms of the same message, which only watches and some web mail show.
-    if (!(parent?.header.type === "multipart/alternative" && otherForms.has(type))) attach(part);
+    if (!(parent?.header.type === "multipart/alternative" && isOtherForm(part))) attach(part);
     return [];
   };
   const pieces = await read(root, null);
@@ -91,6 +108,15 @@ export async function readBody(bytes: Buffer, root: MimePart, wanted: number | "
 
 /** Types that say again, for few programs, what another alternative says. */
 const otherForms = new Set(["text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"]);
+
+function isOtherForm({ header: { type } }: MimePart): boolean {
+  return otherForms.has(type);
+}
+
+/** Whether every mail program decodes a charset, and ASCII stays ASCII in it. */
+function isCommon(charset: string | null): boolean {
+  return charset === null || /^(?:utf-?8|us-ascii|ascii|(?:iso-8859|windows)-\d{1,4}|koi8-[ru])$/i.test(charset);
+}
 
 function isReadable({ header: { type } }: MimePart): boolean {
   // A multipart without a boundary can be read as it is.

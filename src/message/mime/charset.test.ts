@@ -31,9 +31,28 @@ describe("a declared charset", () => {
     expect(await decodeText(Buffer.from(bytes, "latin1"), charset, false)).toEqual({ text, defect: null });
   });
 
-  test("a byte order mark outweighs it", async () => {
-    const bytes = Buffer.from("\ufeffGrüße", "utf16le");
-    expect(await decodeText(bytes, "iso-8859-1", false)).toEqual({ text: "Grüße", defect: null });
+  test("a byte order mark of UTF-16 counts without another one, that of UTF-8 always", async () => {
+    const wide = Buffer.from("\ufeffGrüße", "utf16le");
+    for (const charset of [null, "utf-16", "utf-16le"])
+      expect(await decodeText(wide, charset, false)).toEqual({ text: "Grüße", defect: null });
+    const letters = Buffer.from("\xff\xfewords", "latin1");
+    expect(await decodeText(letters, "iso-8859-1", false)).toEqual({ text: "ÿþwords", defect: null });
+    expect((await decodeText(Buffer.from("\ufeffGrüße"), "iso-8859-1", false)).text).toBe("Grüße");
+  });
+
+  test("UTF-16 without a mark is read in the order that Western text shows", async () => {
+    const little = Buffer.from("Grüße", "utf16le");
+    expect(await decodeText(little, "utf-16", false)).toEqual({ text: "Grüße", defect: null });
+    const big = Buffer.from(little).swap16();
+    expect(await decodeText(big, "utf-16", false)).toEqual({ text: "Grüße", defect: null });
+    expect(await decodeText(Buffer.from([0x30, 0x42]), "utf-16", false)).toEqual({
+      ...{ text: "あ", defect: "A text part is in UTF-16 without its byte order." },
+    });
+  });
+
+  test("escapes of ISO-2022 in UTF-8 are what they are", async () => {
+    const text = "Price: \x1b$B1,000";
+    expect(await decodeText(Buffer.from(text), "utf-8", false)).toEqual({ text, defect: null });
   });
 
   test("names of no charset", () => {
@@ -97,5 +116,7 @@ describe("HTML may name its own charset", () => {
     const html = '<meta charset="gbk">Привет';
     expect((await decodeText(iconv.encode(html, "koi8-r"), "koi8-r", true)).text).toBe(html);
     expect((await decodeText(Buffer.from(html), null, true)).text).toBe(html);
+    const wide = iconv.encode('<meta charset="utf-16le">Grüße aus Köln', "latin1");
+    expect((await decodeText(wide, null, true)).text).toContain("Grüße aus Köln");
   });
 });

@@ -22,13 +22,14 @@ const META_BYTES_MAX = 4 * 1024;
  * @param declared The charset parameter, or null.
  */
 export async function decodeText(bytes: Buffer, declared: string | null, isHtml: boolean): Promise<DecodedText> {
-  const marked = byteOrderMark(bytes);
-  if (marked) return { text: (decoderOf(marked) as Decoder)(bytes), defect: null };
   const label = declared === null ? null : labelOf(declared);
+  const marked = byteOrderMark(bytes, label);
+  if (marked) return { text: (decoderOf(marked) as Decoder)(bytes), defect: null };
+  if (label !== null && /^utf-?16$/.test(label)) return fromUtf16(bytes);
   const decode = label === null || isAnyAscii(label) || label === "utf-8" ? null : decoderOf(label);
   // ISO-2022 is ASCII to the eye of UTF-8.
-  const isPlain = isUtf8(bytes) && !hasEscapes(bytes);
-  if (decode && isPossible(bytes, label as string)) return { text: decode(bytes), defect: null };
+  const isPlain = isUtf8(bytes) && (label === "utf-8" || label === "utf8" || !hasEscapes(bytes));
+  if (decode && isPossible(bytes, label as string)) return declaredText(bytes, decode, label as string);
   if (isPlain) return { text: bytes.toString("utf8"), defect: null };
   if (label === "utf-8" && isMostlyUtf8(bytes)) return { text: bytes.toString("utf8"), defect: null };
   const own = isHtml ? metaCharset(bytes) : null;
@@ -40,6 +41,12 @@ export async function decodeText(bytes: Buffer, declared: string | null, isHtml:
     text: (decoderOf(found) as Decoder)(bytes),
     defect: `A text part ${why}; it was read as ${found}.`,
   };
+}
+
+function declaredText(bytes: Buffer, decode: Decoder, label: string): DecodedText {
+  const isCut = sevenBit.test(label) && bytes.length > SHIFTED_BYTES_MAX;
+  if (!isCut) return { text: decode(bytes), defect: null };
+  return { text: decode(bytes.subarray(0, SHIFTED_BYTES_MAX)), defect: "A text part is too long for its charset." };
 }
 
 /** Decodes bytes of a header field in a charset; null if it is unknown or the bytes cannot be that. */
@@ -69,6 +76,8 @@ function isAnyAscii(label: string): boolean {
   return /^(?:us-?)?ascii$|^ansi_x3\.4/.test(label);
 }
 
+/** Bytes decoded of a charset of seven bits, whose every shift costs time. */
+const SHIFTED_BYTES_MAX = 2 * 1024 * 1024;
 const sevenBit = /^(?:iso-2022-|hz|utf-?7|unicode-1-1-utf-7|csiso2022)/;
 
 /** Whether bytes may be text in this charset, as far as a look at them can tell. */
@@ -89,10 +98,22 @@ function isMostlyUtf8(bytes: Buffer): boolean {
   return whole > 2 * broken;
 }
 
-function byteOrderMark(bytes: Buffer): string | null {
-  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return "utf-8";
+/** The charset that a byte order mark names. That of UTF-16 is two letters in other charsets, so a declaration counts. */
+function byteOrderMark(bytes: Buffer, label: string | null): string | null {
+  if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) return isUtf8(bytes) ? "utf-8" : null;
+  if (label !== null && !/^utf-?16/.test(label)) return null;
   if (bytes[0] === 0xff && bytes[1] === 0xfe) return "utf-16le";
   return bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : null;
+}
+
+/** UTF-16 without a byte order mark: the half of each unit that is zero in Western text tells the order. */
+function fromUtf16(bytes: Buffer): DecodedText {
+  const sample = bytes.subarray(0, DETECTED_BYTES_MAX);
+  let zeros = 0;
+  for (let i = 0; i + 1 < sample.length; i += 2) zeros += Number(sample[i] === 0) - Number(sample[i + 1] === 0);
+  // RFC 2781 4.3.
+  const text = (decoderOf(zeros < 0 ? "utf-16le" : "utf-16be") as Decoder)(bytes);
+  return { text, defect: zeros === 0 && bytes.length > 1 ? "A text part is in UTF-16 without its byte order." : null };
 }
 
 /** The charset that HTML declares in a `meta` element. */
@@ -107,7 +128,11 @@ function metaCharset(bytes: Buffer): string | null {
         attributes.get("charset") ?? /charset\s{0,20}=\s{0,20}["']?([\w:.+-]{1,40})/i.exec(content)?.[1] ?? null;
     },
   });
-  return found === null ? null : labelOf(found);
+  const label = found === null ? null : labelOf(found);
+  // HTML standard 13.2.3.2: bytes in which a declaration can be read are neither UTF-16 nor what browsers do not decode.
+  const isReadable =
+    label !== null && !/^utf-?16|^x-/.test(label) && (!sevenBit.test(label) || label === "iso-2022-jp");
+  return isReadable ? label : null;
 }
 
 /** What mail without a right declaration is written in, by the detector's names, and the labels of the decoders. */
@@ -249,5 +274,8 @@ const unescapeHz = (_: string, escaped: string) => (escaped === "~" ? "~" : "");
 function highBits(text: string, euc: string): string {
   if (text === "") return "";
   const bytes = Buffer.from(text, "latin1").map((byte) => (byte > 0x20 ? byte | 0x80 : byte));
-  return new TextDecoder(euc as Bun.Encoding).decode(bytes);
+  return (euc === "euc-kr" ? korean : chinese).decode(bytes);
 }
+
+const korean = new TextDecoder("euc-kr" as Bun.Encoding);
+const chinese = new TextDecoder("gb18030" as Bun.Encoding);

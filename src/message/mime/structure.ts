@@ -183,6 +183,8 @@ function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[
     const text = bytes.toString("latin1", behind, behind + DELIMITER_TAIL_MAX);
     const tail = delimiterTail.exec(text);
     if (!tail && (text.startsWith("--") ? text.slice(2) : text).trim() === "") return "respaced";
+    // As much white space as that is more than was looked at.
+    if (tail && tail[0].length === DELIMITER_TAIL_MAX && !tail[0].endsWith("\n")) return "respaced";
     if (tail) return { level, closes: tail[1] !== undefined, end: behind + tail[0].length };
   }
   return null;

@@ -21,6 +21,8 @@ describe("base64", () => {
       true,
     ],
     ["encoded piece by piece", `${encoded("one ")}\r\n${encoded("two, and so on")}\r\n`, "one two, and so on", false],
+    ["with an empty line in it", "SGVs\r\n\r\nbG8g\r\neW91\r\nIQ==", "Hello you!", false],
+    ["with a line of white space in it", "SGVs\r\n \t\r\nbG8g\r\neW91\r\nIQ==", "Hello you!", false],
     ["in two blocks", `${lines}\r\n\r\n${lines}`, long + long, false],
     ["a line damaged on the way", lines.replace("\r\n", "!\r\n"), long, false],
     ["no base64 at all", "Hello you", Buffer.from("Hello you", "base64").toString(), false],

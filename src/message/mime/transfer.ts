@@ -36,7 +36,7 @@ function decodeBase64(bytes: Buffer): Transferred {
     if (line === "") hasEnded ||= data !== "";
     else {
       if (hasEnded && !isContinued) {
-        if (!continues(text.slice(at))) return { content: decodeGroups(data), hasTail: true };
+        if (!continues(text.slice(at), data.endsWith("="))) return { content: decodeGroups(data), hasTail: true };
         isContinued = true;
       }
       const isData = /^[A-Za-z0-9+/]*={0,3}$/.test(line);
@@ -58,14 +58,18 @@ function decodeBase64(bytes: Buffer): Transferred {
 function isClean(text: string): boolean {
   // An empty line may be the end of the data.
   const body = text.trim();
-  if (body.includes("\n\n") || body.includes("\n\r\n")) return false;
+  if (/\n[ \t\r]*\n/.test(body)) return false;
   const other = text.search(/[^A-Za-z0-9+/\s]/);
   return other < 0 || (text[other] === "=" && !/[^=\s]/.test(text.slice(other)));
 }
 
-/** Whether a text that follows the end of base64 is base64 as well, in whole groups of four characters. */
-function continues(text: string): boolean {
+/**
+ * Whether a text that follows the end of base64 is base64 as well. An empty line alone ends nothing. Behind padding it
+ * has to be in whole groups of four characters.
+ */
+function continues(text: string, isPadded: boolean): boolean {
   if (/[^A-Za-z0-9+/=\s]/.test(text)) return false;
+  if (!isPadded) return true;
   const lines = text.split("\n").map((line) => line.trim());
   const characters = lines.reduce((sum, line) => sum + line.length, 0);
   const isLikely = lines.some((line) => line.endsWith("=") || line.length >= CONTINUED_LINE_CHARS_MIN);
@@ -74,8 +78,10 @@ function continues(text: string): boolean {
 
 /** Decodes base64 that may have padding between its pieces. */
 function decodeGroups(data: string): Buffer {
-  const pieces = data.split(/=+/).map((piece) => Buffer.from(piece, "base64"));
-  return pieces.length === 1 ? (pieces[0] as Buffer) : Buffer.concat(pieces);
+  const out = Buffer.allocUnsafe(Math.ceil((data.length / 4) * 3));
+  let length = 0;
+  for (const piece of data.split(/=+/)) length += out.write(piece, length, "base64");
+  return out.subarray(0, length);
 }
 
 const TAB = 0x09;
