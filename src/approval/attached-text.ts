@@ -3,7 +3,7 @@ import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import { isMisreadable } from "../message/mime/body.ts";
 import { isCharset, isUtf7 } from "../message/mime/charset.ts";
-import { ambiguousPart, inUtf7, unknownCharset, unknownEncoding } from "../message/mime/part.ts";
+import { ambiguousPart, inUtf7, noBoundary, unknownCharset, unknownEncoding } from "../message/mime/part.ts";
 import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
 import { cleanLine } from "../message/text/clean.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
@@ -210,7 +210,7 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
  * encoded in a way that two readers take differently.
  */
 function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
-  const unread = [unknownCharset, inUtf7, unknownEncoding, ambiguousPart];
+  const unread = [unknownCharset, inUtf7, unknownEncoding, ambiguousPart, noBoundary];
   if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
   // RFC 2047 2, RFC 2231 5.
   return block.fields.every(({ binary }) =>

@@ -87,7 +87,9 @@ export async function examine(
   const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
   const trace = traceOf(raw, options, header);
   const stored = applyTrace([raw], trace);
-  const mail = await readMail(stored, limits, defect, header && tracedHeader(raw, header, trace));
+  // Our own fields take no room from those that the sender is proven by.
+  const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
+  const mail = await readMail(stored, withTrace, defect, header && tracedHeader(raw, header, trace));
   return {
     report,
     message: {

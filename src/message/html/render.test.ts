@@ -312,6 +312,11 @@ describe("nothing is lost in silence", () => {
     ["a style sheet", `<style>${".a{color:red}".repeat(50_000)}</style><p>${words}`],
     ["a comment", `<!--[if mso]>${"<p>x</p>".repeat(50_000)}<![endif]--><p>${words}`],
     ["empty elements", `${"<div></div>".repeat(50_000)}<p>${words}`],
+    ["CDATA, which is a comment in HTML", `<![CDATA[x><p>${words}`],
+    ["a comment that ends in --!>", `<!-- x --!><p>${words}<!-- y -->`],
+    ["an end tag with a slash", `<style>p{}</style/><p>${words}`],
+    ["a style sheet with a slash", `<style/>hidden</style><p>${words}`],
+    ["a title with a slash", `<title>t</title/><p>${words}`],
   ])("behind %s", (_name, html) => {
     expect(seenText(html)).toEqual({ text: words, hiddenChars: 0, isCut: false });
   });

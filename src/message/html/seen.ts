@@ -1,7 +1,7 @@
 import { Parser } from "htmlparser2";
 import { hidesBox, inheritedLook, type Look, plainLook } from "./hidden-style.ts";
 import { elementStyles, TooComplex } from "./styles.ts";
-import { withPlainComments } from "./walk.ts";
+import { asBrowsersRead } from "./walk.ts";
 
 /** HTML without the text that its reader does not see. */
 export interface SeenHtml {
@@ -29,7 +29,7 @@ const ELEMENTS_MAX = 200_000;
  */
 export function seenHtml(html: string): SeenHtml {
   try {
-    return withoutHidden(withPlainComments(html));
+    return withoutHidden(asBrowsersRead(html));
   } catch (error) {
     if (error instanceof TooComplex) return { html, hiddenChars: null };
     throw error;

@@ -18,14 +18,19 @@ export interface HtmlHandlers {
   rest?(source: string): void;
 }
 
+/** A tag of an element of raw text that is written as an empty one, up to its slash. */
+const rawTextTag =
+  /<(?:\/(?:style|script|title|textarea)|(?:style|script|title|textarea)(?:\s[^<>]{0,500})?)\/(?=[\s>])/gi;
+
 /**
- * HTML, of the same length, in which the tokenizer finds comments end where browsers end them: `<![CDATA[` in HTML is a
- * comment up to the next `>`, and `--!>` ends a comment (HTML standard 13.2.5.42, 13.2.5.53).
+ * HTML, of the same length, that the tokenizer reads as browsers do: `<![CDATA[` is a comment up to the next `>`, `--!>`
+ * ends a comment (HTML standard 13.2.5.42, 13.2.5.53), and a slash in `<style/>` and `</style/>` means nothing.
  */
-export function withPlainComments(html: string): string {
-  return html.includes("<![CDATA[") || html.includes("--!>")
-    ? html.replaceAll("<![CDATA[", "<!?CDATA[").replaceAll("--!>", " -->")
-    : html;
+export function asBrowsersRead(html: string): string {
+  return html
+    .replaceAll("<![CDATA[", "<!?CDATA[")
+    .replaceAll("--!>", " -->")
+    .replace(rawTextTag, (tag) => `${tag.slice(0, -1)} `);
 }
 
 /**
@@ -33,7 +38,7 @@ export function withPlainComments(html: string): string {
  * throws; time is linear in the length, whatever the input.
  */
 export function walkHtml(html: string, handlers: HtmlHandlers): void {
-  const source = withPlainComments(html);
+  const source = asBrowsersRead(html);
   let name = "";
   let attributes = new Map<string, string>();
   let attribute = "";

@@ -30,6 +30,14 @@ describe("a Content-Type that is not as it should be", () => {
     expect(await read(`Content-Type: ${type}`, "", "<p>Grüße</p>")).toMatchObject({ text: "Grüße", attachments: [] });
   });
 
+  test.each([
+    'Content-Type: text/plain; charset="utf-8"; charset=big5',
+    "Content-Type: text/plain; charset=utf-8; charset*=us-ascii''big5",
+    'Content-Type: multipart/mixed; boundary=a; boundary="b"',
+  ])("a parameter given twice can be read in two ways: %s", async (field) => {
+    expect((await read(field, "", "--a", "", "Hi", "--a--")).defects).toContain(ambiguous);
+  });
+
   test("of a file leaves it a file", async () => {
     const part = ["Content-Type: nonsense", "Content-Disposition: attachment; filename=a.xyz", "", "data"];
     const { attachments } = await read(...mixed(["", "Hi"], part));

@@ -71,7 +71,9 @@ export async function readBody(
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
-    const content = contentOf(part).subarray(0, bytesLeft);
+    const whole = contentOf(part);
+    const content = whole.subarray(0, bytesLeft);
+    if (content.length < whole.length) defects.add("A text part is too long to be read whole.");
     bytesLeft -= content.length;
     const { text, defect } = await decodeText(content, charset, type === "text/html");
     if (defect) defects.add(defect);

@@ -45,9 +45,15 @@ describe("a declared charset", () => {
     expect(await decodeText(little, "utf-16", false)).toEqual({ text: "Grüße", defect: null });
     const big = Buffer.from(little).swap16();
     expect(await decodeText(big, "utf-16", false)).toEqual({ text: "Grüße", defect: null });
-    expect(await decodeText(Buffer.from([0x30, 0x42]), "utf-16", false)).toEqual({
-      ...{ text: "あ", defect: "A text part is in UTF-16 without its byte order." },
+    expect(await decodeText(Buffer.from([0x8a, 0x9e]), "utf-16", false)).toEqual({
+      ...{ text: "語", defect: "A text part is in UTF-16 without its byte order." },
     });
+  });
+
+  test("letters that cannot be UTF-16 are not read as that", async () => {
+    const defect = "A text part is not in the charset that it declares; it was read as utf-8.";
+    for (const charset of ["utf-16", "utf-16be", "utf-32", "unicode"])
+      expect(await decodeText(Buffer.from("Hello you"), charset, false)).toEqual({ text: "Hello you", defect });
   });
 
   test("escapes of ISO-2022 in UTF-8 are what they are", async () => {
@@ -56,7 +62,7 @@ describe("a declared charset", () => {
   });
 
   test("names of no charset", () => {
-    for (const label of ["klingon", "base64", "hex", "", "8bit", "__proto__", "constructor"])
+    for (const label of ["klingon", "base64", "base-64", "hex", "he-x", "", "8bit", "__proto__", "constructor"])
       expect([label, isCharset(label)]).toEqual([label, false]);
   });
 });

@@ -25,22 +25,27 @@ export async function decodeText(bytes: Buffer, declared: string | null, isHtml:
   const label = declared === null ? null : labelOf(declared);
   const marked = byteOrderMark(bytes, label);
   if (marked) return { text: (decoderOf(marked) as Decoder)(bytes), defect: null };
-  if (label !== null && /^utf-?16$/.test(label)) return fromUtf16(bytes);
+  if (label !== null && /^utf-?16$/.test(label) && isPossible(bytes, label)) return fromUtf16(bytes);
   const decode = label === null || isAnyAscii(label) || label === "utf-8" ? null : decoderOf(label);
   // ISO-2022 is ASCII to the eye of UTF-8.
   const isPlain = isUtf8(bytes) && (label === "utf-8" || label === "utf8" || !hasEscapes(bytes));
   if (decode && isPossible(bytes, label as string)) return declaredText(bytes, decode, label as string);
-  if (isPlain) return { text: bytes.toString("utf8"), defect: null };
+  const isWide = label !== null && wide.test(label) && bytes.length > 0;
+  if (isPlain) return { text: bytes.toString("utf8"), defect: isWide ? misdeclared("utf-8") : null };
   if (label === "utf-8" && isMostlyUtf8(bytes)) return { text: bytes.toString("utf8"), defect: null };
   const own = isHtml ? metaCharset(bytes) : null;
   const ownDecode = own === null || isAnyAscii(own) || own === "utf-8" ? null : decoderOf(own);
   if (ownDecode && isPossible(bytes, own as string)) return { text: ownDecode(bytes), defect: null };
   const found = await detected(bytes);
-  const why = declared === null ? "declares no charset" : "is not in the charset that it declares";
+  const text = (decoderOf(found) as Decoder)(bytes);
   return {
-    text: (decoderOf(found) as Decoder)(bytes),
-    defect: `A text part ${why}; it was read as ${found}.`,
+    text,
+    defect: declared === null ? `A text part declares no charset; it was read as ${found}.` : misdeclared(found),
   };
+}
+
+function misdeclared(found: string): string {
+  return `A text part is not in the charset that it declares; it was read as ${found}.`;
 }
 
 function declaredText(bytes: Buffer, decode: Decoder, label: string): DecodedText {
@@ -62,10 +67,10 @@ export function isCharset(label: string): boolean {
 
 /** Whether a label names UTF-7 (RFC 2152), which writes any character in ASCII letters. */
 export function isUtf7(label: string): boolean {
-  return utf7.test(labelOf(label));
+  return utf7.test(lettersOf(labelOf(label)));
 }
 
-const utf7 = /^(?:x-)?(?:csunicode|unicode-)?(?:\d-?\d-?)?utf-?7$/;
+const utf7 = /^x?(?:cs)?(?:unicode)?(?:\d\d)?utf7$/;
 
 /** The label without the quotes and signs that broken programs leave around it, in lower case. */
 function labelOf(charset: string): string {
@@ -82,8 +87,12 @@ const sevenBit = /^(?:iso-2022-|hz|utf-?7|unicode-1-1-utf-7|csiso2022)/;
 
 /** Whether bytes may be text in this charset, as far as a look at them can tell. */
 function isPossible(bytes: Buffer, label: string): boolean {
+  if (wide.test(label)) return bytes.includes(0) || !isUtf8(bytes);
   return !(sevenBit.test(label) && !isAscii(bytes));
 }
+
+/** Charsets of which a character has two bytes or more. */
+const wide = /^(?:cs)?(?:utf-?(?:16|32)|unicode$|ucs|iso-?10646)/;
 
 /** Whether bytes contain the escapes of ISO-2022 (RFC 1468, RFC 1557). */
 function hasEscapes(bytes: Buffer): boolean {
@@ -196,12 +205,16 @@ function isKana(text: string): boolean {
   return kana >= 2 && kana * 3 >= others && broken * 20 <= others;
 }
 
-/** Codecs of iconv-lite that are no charsets. */
-const noCharsets = /^(?:utf-?7|unicode-1-1-utf-7|utf-?7-?imap|base64|hex|binary|internal|ucs-?2)$/;
+/** Codecs of iconv-lite that are no charsets, by their letters and digits: it ignores other characters. */
+const noCharsets = /^(?:x?(?:unicode)?(?:11)?utf7(?:imap)?|base64|hex|binary|internal)$/;
+
+function lettersOf(label: string): string {
+  return label.replace(/:\d{4}$/, "").replace(/[^a-z0-9]/g, "");
+}
 
 /** The decoder of a charset by its label in the Encoding Standard, or by a name that the standard leaves out. */
 function decoderOf(label: string): Decoder | null {
-  if (utf7.test(label)) return fromUtf7;
+  if (utf7.test(lettersOf(label))) return fromUtf7;
   if (/^(?:cs)?iso-?2022-?kr$/.test(label)) return (bytes) => fromShifts(bytes, "euc-kr");
   if (/^iso-?2022-?cn(?:-ext)?$/.test(label)) return (bytes) => fromShifts(bytes, "gb18030");
   if (/^hz(?:-gb-2312)?$/.test(label)) return fromHz;
@@ -210,7 +223,9 @@ function decoderOf(label: string): Decoder | null {
     return (bytes) => decoder.decode(bytes);
   } catch {
     const name = macintosh.get(label) ?? label;
-    return !noCharsets.test(name) && iconv.encodingExists(name) ? (bytes) => iconv.decode(bytes, name) : null;
+    return !noCharsets.test(lettersOf(name)) && iconv.encodingExists(name)
+      ? (bytes) => iconv.decode(bytes, name)
+      : null;
   }
 }
 

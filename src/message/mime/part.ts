@@ -26,6 +26,9 @@ export const inUtf7 = "A text part is in UTF-7, which most programs do not decod
 /** A defect that other programs may repair differently. */
 export const ambiguousPart = "How a part is encoded can be read in two ways.";
 
+export const noBoundary = "A multipart has no boundary.";
+/** RFC 2046 5.1.1 allows 70. Each line that begins with two hyphens is compared with every open boundary. */
+const BOUNDARY_CHARS_MAX = 998;
 const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
 
 /** RFC 2045 5.1: what a type and a subtype consist of. */
@@ -45,15 +48,16 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
   const type = written === "" ? defaultType : (written ?? (isFile ? "application/octet-stream" : "text/plain"));
   const isMultipart = type.startsWith("multipart/");
   // A boundary does not end in a space (RFC 2046 5.1.1).
-  const boundary = isMultipart ? (params.boundary?.trimEnd() ?? "") : null;
-  if (boundary === "") defects.add("A multipart has no boundary.");
+  const given = params.boundary?.trimEnd() ?? "";
+  const boundary = isMultipart ? (given.length <= BOUNDARY_CHARS_MAX ? given : "") : null;
+  if (boundary === "") defects.add(noBoundary);
 
   const encoding = transferEncoding(fields);
   if (encoding === null) defects.add(unknownEncoding);
   const isRepeated = describing.some((key) => fieldsNamed(fields, key).length > 1);
   // RFC 2045 6.4: a multipart is not encoded itself.
   const isEncodedWhole = isMultipart && encoding !== null && encoding.name !== "identity";
-  const isOdd = isRepeated || isEncodedWhole || isRepaired || encoding?.isRepaired === true;
+  const isOdd = isRepeated || isGivenTwice(fields) || isEncodedWhole || isRepaired || encoding?.isRepaired === true;
   if (isOdd || fields.fields.some(hasOddLine)) defects.add(ambiguousPart);
   const charset = params.charset || null;
   if (type.startsWith("text/") && charset !== null) {
@@ -70,6 +74,13 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
     disposition,
     fields,
   };
+}
+
+/** Whether a type has a second boundary or charset: programs differ in which one counts. */
+function isGivenTwice(fields: HeaderBlock): boolean {
+  const [field] = fieldsNamed(fields, "content-type");
+  const names = [...(field ? fieldText(field) : "").matchAll(/[;\s](boundary|charset)[*\d]{0,4}\s{0,5}=/gi)];
+  return new Set(names.map(([, name = ""]) => name.toLowerCase())).size < names.length;
 }
 
 interface Parsed {

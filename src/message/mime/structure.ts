@@ -48,7 +48,7 @@ interface OpenMultipart {
   /** `--` and the boundary. */
   delimiter: Buffer;
   /** The delimiter's words, when it has white space. */
-  spaced: string[] | null;
+  spaced: Buffer[] | null;
   part: MimePart;
 }
 
@@ -80,7 +80,12 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       return true;
     }
     const delimiter = Buffer.from(`--${boundary}`, "latin1");
-    const spaced = /[ \t]/.test(boundary) ? delimiter.toString("latin1").split(/[ \t]+/) : null;
+    const spaced = /[ \t]/.test(boundary)
+      ? delimiter
+          .toString("latin1")
+          .split(/[ \t]+/)
+          .map((word) => Buffer.from(word, "latin1"))
+      : null;
     open.push({ delimiter, spaced, part });
     outsideStart = part.start;
     return open.length <= limits.maxDepth;
@@ -191,14 +196,15 @@ function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[
 }
 
 /** Whether the line at `at` is these words with any white space between them, and perhaps two hyphens at its end. */
-function isSpacedLine(bytes: Buffer, at: number, words: readonly string[]): boolean {
+function isSpacedLine(bytes: Buffer, at: number, words: readonly Buffer[]): boolean {
   const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
   let next = at;
   for (const [i, word] of words.entries()) {
     const start = next;
     while (isSpace(bytes[next])) next++;
     if (i > 0 && next === start) return false;
-    if (bytes.toString("latin1", next, next + word.length) !== word) return false;
+    if (next + word.length > bytes.length || bytes.compare(word, 0, word.length, next, next + word.length) !== 0)
+      return false;
     next += word.length;
   }
   if (bytes[next] === 0x2d && bytes[next + 1] === 0x2d) next += 2;

@@ -155,6 +155,8 @@ function evidenceOf(text: string): Evidence | null {
   if (address && day && (begins || hasTime(line))) return "weak";
   // "The customer bob@example.com wrote:" is a person's sentence; "Bob <bob@example.com> writes:" is a program's.
   if (address) return verb && ((begins && hasDigit.test(line)) || isNameUpToAddress(line)) ? "weak" : null;
+  // "On Monday, Bob wrote:", as people set programs to write it.
+  if (verb && opener.test(line) && line.includes(",")) return "weak";
   return verb && day && (hasTime(line) || (begins && year.test(line) && !numericDate.test(line))) ? "weak" : null;
 }
 

@@ -87,6 +87,11 @@ test.each([
     "The order:\n\n--\n2 tables\n--\n4 chairs\n--\n\nBy Friday.",
   ],
   [
+    "an introduction with nothing but a day",
+    "Yes, Tuesday.\n\nOn Monday, Bot wrote:\n> Is Tuesday fine?",
+    "Yes, Tuesday.",
+  ],
+  [
     "two lines of dashes around a list",
     "The order:\n\n--\n2 tables\n4 chairs\n--\n\nBy Friday.",
     "The order:\n\n--\n2 tables\n4 chairs\n--\n\nBy Friday.",
