@@ -107,7 +107,7 @@ const signed = {
 const content = {
   text: Type.String(),
   html: nullable(Type.String()),
-  reply_text: Type.String({ description: "The new part of the text, quotes stripped." }),
+  reply_text: Type.String({ description: "The new part of the text, without quotes. What is forwarded stays." }),
   attachments: Type.Array(Attachment),
 };
 

@@ -1693,7 +1693,7 @@ export interface components {
             email_message_id: string | null;
             text: string;
             html: string | null;
-            /** @description The new part of the text, quotes stripped. */
+            /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
             authentication: components["schemas"]["Authentication"];
@@ -2649,7 +2649,7 @@ export interface components {
             };
             text: string;
             html: string | null;
-            /** @description The new part of the text, quotes stripped. */
+            /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
             /** @description The stored message: the body hash is over its bytes. */

@@ -132,7 +132,7 @@ class MessageData(MessageSummaryData, RawMail):
     email_message_id: Optional[str] = None
     text: str = ""
     html: Optional[str] = None
-    #: The new part of the text, quotes stripped.
+    #: The new part of the text, without quotes. What is forwarded stays.
     reply_text: str = ""
     authentication: Authentication = field(default_factory=Authentication)
     headers: List[HeaderField] = field(default_factory=list, repr=False)
