@@ -89,7 +89,8 @@ inBrowser("who a mail is from cannot be dressed up", async () => {
   expect(await row.innerText()).not.toContain("security@bank.example");
   await row.getByRole("link").click();
   await page.getByText("calls itself security@bank.example").waitFor();
-  expect(await page.getByRole("heading", { level: 1 }).last().innerText()).toContain("⟨U+202E⟩");
+  // What turns the direction of text is gone from the subject.
+  expect(await page.getByRole("heading", { level: 1 }).last().innerText()).toBe("Pay gpj.exe now");
   expect(await page.getByText(/^reads as/).count()).toBeGreaterThan(0);
   expect(await page.getByText("Replies go to another domain").isVisible()).toBe(true);
   // The badge explains itself to keyboard users too.
