@@ -321,6 +321,11 @@ describe("nothing is lost in silence", () => {
     expect(seenText(html)).toEqual({ text: words, hiddenChars: 0, isCut: false });
   });
 
+  test("among more tags than are laid out", () => {
+    const html = `<style>p{}</style><p>Hello</p>${"<table><tr><td>".repeat(70_000)}Ann<br>Bye`;
+    expect(seenText(html)).toEqual({ text: "Hello Ann Bye", hiddenChars: null, isCut: false });
+  });
+
   test("at the end of a long newsletter", () => {
     const row = `<tr><td style="padding:0;font-family:Arial,sans-serif;font-size:14px;color:#222222"><a href="https://shop.example/">A chair</a></td></tr>`;
     const seen = seenText(`<table>${row.repeat(2_000)}</table><p>The end`);

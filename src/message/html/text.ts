@@ -2,6 +2,7 @@ import { readCss } from "./css.ts";
 import { foldedWords, type RenderOptions, renderText } from "./render.ts";
 import { seenHtml } from "./seen.ts";
 import { stylesIn } from "./styles.ts";
+import { walkHtml } from "./walk.ts";
 
 /** Characters of HTML that are read, as many as the server keeps of a message. */
 export const HTML_CHARS_MAX = 4 * 1024 * 1024;
@@ -54,6 +55,7 @@ export interface SeenText {
  */
 export function seenText(html: string): SeenText {
   const { head, isWhole } = read(html);
+  if (hasMoreTags(head, TAGS_MAX)) return { text: bareWords(head), hiddenChars: null, isCut: !isWhole };
   const seen = seenHtml(head);
   const rendered = (attributes: RenderOptions["attributes"], known: ReadonlySet<string> = new Set()) =>
     renderText(seen.html, { attributes, known, charsMax: TEXT_CHARS_MAX, isWhole });
@@ -62,6 +64,39 @@ export function seenText(html: string): SeenText {
   // Of HTML without words, fields are better than nothing.
   const { text, isCut } = words.text === "" ? rendered("all") : words;
   return { text, hiddenChars: seen.hiddenChars, isCut: isCut || !isWhole };
+}
+
+/** Far more than mail that people read has; a layout of so many elements takes seconds. */
+const TAGS_MAX = 200_000;
+
+function hasMoreTags(html: string, count: number): boolean {
+  let tags = 0;
+  for (let at = html.indexOf("<"); at >= 0 && tags <= count; at = html.indexOf("<", at + 1)) tags++;
+  return tags > count;
+}
+
+/** The words between the tags, with a gap for each tag; code and titles are left out. */
+function bareWords(html: string): string {
+  const parts: string[] = [];
+  let element = "";
+  const add = (text: string) => {
+    if (!/^(?:script|style|title)$/.test(element)) parts.push(text);
+  };
+  walkHtml(html, {
+    text: add,
+    begin(name) {
+      element = name;
+      parts.push(" ");
+    },
+    end() {
+      element = "";
+      parts.push(" ");
+    },
+  });
+  return parts
+    .join("")
+    .replace(/[ \t\r\n]+/g, " ")
+    .trim();
 }
 
 function read(html: string): { head: string; isWhole: boolean } {
