@@ -69,6 +69,8 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];
   /** Endpoints that signals have named as having something due. */
   const named = new Set<string>();
+  /** Endpoints that had as many attempts as they may have, and perhaps more that is due. */
+  const limited = new Set<string>();
   /**
    * When the next search for due deliveries that were not named may begin, so that a large backlog, which makes
    * searches expensive, slows nothing else.
@@ -103,6 +105,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     for (const delivery of claimed) {
       slots.take(delivery);
       rateLimit.take(delivery.endpointId);
+      if (rateLimit.free(delivery.endpointId) < 1) limited.add(delivery.endpointId);
     }
     return claimed;
   }
@@ -128,6 +131,8 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     clock,
     log: options.log,
     async claim(limit) {
+      for (const endpoint of limited)
+        if (rateLimit.free(endpoint) >= 1 && limited.delete(endpoint)) named.add(endpoint);
       const some = [...named].slice(0, NAMED_AT_ONCE);
       for (const endpoint of some) named.delete(endpoint);
       const claimed = some.length > 0 ? await claim(limit, some) : [];
