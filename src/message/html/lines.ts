@@ -105,8 +105,10 @@ export class Lines {
 
   /** The last character that was written, or "" at the beginning of a line. */
   get last(): string {
-    return this.gap === "" ? (this.open?.text.at(-1) ?? "") : "";
+    return this.gap === "" && this.open !== null ? this.lastAdded : "";
   }
+  /** Kept apart, because reading the end of a growing string copies the whole string. */
+  private lastAdded = "";
 
   /** A mark that later words can be compared with (`hasWordsSince`). */
   get mark(): number {
@@ -340,7 +342,9 @@ export class Lines {
         this.ownLines++;
       }
     }
-    line.text += this.gap + text.replaceAll("\u00a0", " ");
+    const added = text.replaceAll("\u00a0", " ");
+    line.text += this.gap + added;
+    this.lastAdded = added.at(-1) ?? "";
     this.gap = "";
   }
 
@@ -356,6 +360,7 @@ export class Lines {
     };
     this.breaks = 0;
     this.gap = "";
+    this.lastAdded = "";
     this.isOpenSeen = false;
     return line;
   }
