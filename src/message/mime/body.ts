@@ -1,6 +1,7 @@
 import libmime from "libmime";
 import type { Attachment } from "../../mail.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
+import { unenriched } from "../text/enriched.ts";
 import { unflowed } from "../text/flowed.ts";
 import { decodeText } from "./charset.ts";
 import { contentId, describedName, fileName } from "./part.ts";
@@ -75,9 +76,11 @@ export async function readBody(
     const content = whole.subarray(0, bytesLeft);
     if (content.length < whole.length) defects.add("A text part is too long to be read whole.");
     bytesLeft -= content.length;
-    const { text, defect } = await decodeText(content, charset, type === "text/html");
+    const isHtml = htmlTypes.has(type);
+    const { text, defect } = await decodeText(content, charset, isHtml);
     if (defect) defects.add(defect);
-    if (type === "text/html") return { text: null, html: text };
+    if (isHtml) return { text: null, html: text };
+    if (enrichedTypes.has(type)) return { text: unenriched(text), html: null };
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
   };
   /** Files that hold text and are shown inline. */
@@ -89,16 +92,20 @@ export async function readBody(
       for (const child of part.parts) pieces.push(await read(child, part));
       if (type !== "multipart/alternative") return pieces.flat();
       const found = alternatives(pieces);
-      // Without a text that is read, another form is better than nothing.
-      if (wanted === "every part" || found.every(isBlank)) part.parts.filter(isOtherForm).forEach(attach);
-      return found;
+      const others = part.parts.filter(isOtherForm);
+      if (wanted === "every part") others.forEach(attach);
+      if (!found.every(isBlank)) return found;
+      // Without a text that every program reads, another form is better than nothing.
+      return alternatives(await Promise.all(others.map(async (other) => [await readText(other)])));
     }
-    const isText = isReadable(part) && part.header.disposition !== "attachment";
+    const isAlternative = parent?.header.type === "multipart/alternative";
+    const isWords = isReadable(part) || (isOtherForm(part) && !isAlternative);
+    const isText = isWords && part.header.disposition !== "attachment";
     const isMessage = isText && (!isNamed(part) || isBody(part, parent));
     if (isMessage && wanted === "every part" && !isCommon(part.header.charset)) attach(part);
     if (isMessage) return [await readText(part)];
     if (isText) textFiles.push(part);
-    if (!(parent?.header.type === "multipart/alternative" && isOtherForm(part))) attach(part);
+    if (!(isAlternative && isOtherForm(part))) attach(part);
     return [];
   };
   const pieces = await read(root, null);
@@ -108,8 +115,10 @@ export async function readBody(
   return { pieces, files, defects: [...defects] };
 }
 
+const htmlTypes = new Set(["text/html", "text/x-amp-html", "text/watch-html"]);
+const enrichedTypes = new Set(["text/enriched", "text/richtext"]);
 /** Types that say again, for few programs, what another alternative says. */
-const otherForms = new Set(["text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"]);
+const otherForms = new Set(["text/x-amp-html", "text/watch-html", ...enrichedTypes]);
 
 function isOtherForm({ header: { type } }: MimePart): boolean {
   return otherForms.has(type);
