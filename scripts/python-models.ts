@@ -44,6 +44,11 @@ const classes: Class[] = [
     doc: "What passed and what failed. ``verified`` of the message is the verdict.",
     from: ["Authentication"],
   },
+  {
+    name: "Calendar",
+    doc: "The event that a message invites to, changes, answers or cancels (RFC 5545).",
+    from: ["Calendar"],
+  },
   { name: "HeaderField", doc: "A header field, decoded.", from: ["MessageDetail.headers"] },
   {
     name: "MessageSummaryData",

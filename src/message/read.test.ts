@@ -91,6 +91,7 @@ test("a whole message", async () => {
       { index: 1, filename: "attachment-2.png", content_type: "image/png", size: 8, content_id: "logo@example.com" },
       { index: 2, filename: "attachment-3.eml", content_type: "message/rfc822", size: 26 },
     ],
+    calendar: null,
     headers: expect.arrayContaining([
       { name: "From", value: "Jörg Müller <Joerg@Example.COM>" },
       { name: "References", value: "<first@example.net> <zero@example.net>" },

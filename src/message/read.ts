@@ -67,7 +67,7 @@ export async function readMail(
   const body: Body =
     structure && excess === null
       ? await readBody(asBuffer(raw), structure.root, null)
-      : { pieces: [], files: [], defects: excess === null ? [] : [excess] };
+      : { pieces: [], files: [], calendar: null, defects: excess === null ? [] : [excess] };
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
@@ -85,6 +85,7 @@ export async function readMail(
       .slice(0, SNIPPET_CHARS_MAX)
       .toWellFormed(),
     attachments: body.files.map((file) => file.attachment),
+    calendar: body.calendar,
     defects: [
       ...fields.defects,
       ...(structure?.defects ?? []),

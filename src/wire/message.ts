@@ -1,6 +1,7 @@
 /** A received message, in each of its shapes. */
 import { Type } from "@sinclair/typebox";
 import { Attachment } from "./attachment.ts";
+import { Calendar } from "./calendar.ts";
 import { outboundStatuses } from "./outbound.ts";
 import { addresses, nullable, oneOf, time } from "./words.ts";
 
@@ -109,6 +110,7 @@ const content = {
   html: nullable(Type.String()),
   reply_text: Type.String({ description: "The new part of the text, without quotes. What is forwarded stays." }),
   attachments: Type.Array(Attachment),
+  calendar: Type.Optional(Calendar),
 };
 
 export const MessageDetail = Type.Object(
@@ -143,6 +145,7 @@ export const ReceivedData = Type.Object({
   subject: Type.String({ description: "Up to 1,000 characters." }),
   snippet: summary.snippet,
   has_attachments: summary.has_attachments,
+  calendar: Type.Optional(Calendar),
   entity_type: oneOf("human", "agent"),
   verified: Type.Boolean({ description: "The From domain itself is proven." }),
   verified_domain: summary.verified_domain,

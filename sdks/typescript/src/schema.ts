@@ -1620,6 +1620,26 @@ export interface components {
             size: number;
             content_id?: string;
         };
+        /** @description The event that a message invites to, changes, answers or cancels (RFC 5545). */
+        Calendar: {
+            /** @description What the sender wants: `REQUEST` invites or changes, `CANCEL` cancels, `REPLY` answers (RFC 5546); null if it does not say. */
+            method: string | null;
+            /** @description The same in every message about this event. */
+            uid: string;
+            /** @description RFC 3339 with the offset of its time zone, `2026-06-15T10:00:00+02:00`; only a day for an event that takes all day, `2026-06-15`; without an offset if its time zone is unknown. Null if it cannot be read. */
+            start: string | null;
+            /** @description Like `start`. Exclusive: an event of one whole day ends on the next day. */
+            end: string | null;
+            summary: string;
+            location: string;
+            /** @description A bare address. Nothing proves it: see `from` and `verified`. */
+            organizer: string | null;
+            organizer_name: string;
+            /** @description How many are invited. */
+            attendees: number;
+            /** @description Whether it is a series; `start` and `end` are those of its first event. */
+            recurring: boolean;
+        };
         Authentication: {
             spf: {
                 /** @enum {string} */
@@ -1696,6 +1716,7 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             authentication: components["schemas"]["Authentication"];
             headers: {
                 name: string;
@@ -2148,6 +2169,7 @@ export interface components {
                 subject: string;
                 snippet: string;
                 has_attachments: boolean;
+                calendar?: components["schemas"]["Calendar"];
                 /** @enum {string} */
                 entity_type: "human" | "agent";
                 /** @description The From domain itself is proven. */
@@ -2652,6 +2674,7 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             /** @description The stored message: the body hash is over its bytes. */
             raw_message: string;
         };

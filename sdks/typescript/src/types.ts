@@ -10,6 +10,7 @@ export type Approved = Schemas["Approved"];
 export type AttachmentInfo = Schemas["Attachment"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type Authentication = Schemas["Authentication"];
+export type Calendar = Schemas["Calendar"];
 export type Conversation = Schemas["Conversation"];
 export type Delivery = Schemas["Delivery"];
 export type DeliveryDetail = Schemas["DeliveryDetail"];

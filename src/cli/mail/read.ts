@@ -1,6 +1,7 @@
 /** `e2a read`: shows one whole message. */
 import { Command } from "commander";
 import { headerValue } from "../../mail.ts";
+import { calendarLine } from "../../message/calendar/words.ts";
 import { visibleText } from "../../message/text/visible.ts";
 import { verdictLine } from "../../verdict.ts";
 import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
@@ -87,6 +88,7 @@ function readable({ paint }: Session, message: MessageDetail): string {
       ["In-Reply-To", message.in_reply_to],
       ["Received", `${message.created_at} (${age(message.created_at, Date.now())})`],
       ["Automatic", automation(message)],
+      ["Calendar", message.calendar && calendarLine(message.calendar)],
     ],
     paint,
   );

@@ -1,10 +1,11 @@
 import libmime from "libmime";
-import type { Attachment } from "../../mail.ts";
+import type { Attachment, Calendar } from "../../mail.ts";
+import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calendar.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
 import { unenriched } from "../text/enriched.ts";
 import { unflowed } from "../text/flowed.ts";
 import { decodeText } from "./charset.ts";
-import { contentId, describedName, fileName } from "./part.ts";
+import { contentId, describedName, fileName, typeParameter } from "./part.ts";
 import type { MimePart } from "./structure.ts";
 import { decodeTransfer } from "./transfer.ts";
 
@@ -25,6 +26,8 @@ export function isMisreadable(defect: string): boolean {
 export interface Body {
   pieces: Piece[];
   files: AttachedFile[];
+  /** Null also if contents of attachments were asked for. */
+  calendar: Calendar | null;
   defects: string[];
 }
 
@@ -45,6 +48,7 @@ export async function readBody(
   const charset = declaredCharset(root);
   const files: AttachedFile[] = [];
   const defects = new Set<string>();
+  const calendars: CalendarFile[] = [];
   const isAll = wanted === "all" || wanted === "every part";
   let bytesLeft = TEXT_BYTES_MAX;
 
@@ -69,6 +73,8 @@ export async function readBody(
       ...(id && { content_id: id }),
     };
     files.push({ attachment, content: isAll || wanted === index ? content : null });
+    if (wanted === null && isCalendar(type, filename))
+      calendars.push({ content, charset: part.header.charset, method: typeParameter(part.header, "method") });
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
@@ -112,7 +118,10 @@ export async function readBody(
   const [only] = textFiles;
   // A mail whose one text has the name of a file is no mail without words.
   if (only && pieces.every(isBlank)) pieces.push(await readText(only));
-  return { pieces, files, defects: [...defects] };
+  const found = await findCalendar(calendars);
+  for (const defect of found.defects) defects.add(defect);
+  if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
+  return { pieces, files, calendar: found.calendar, defects: [...defects] };
 }
 
 const htmlTypes = new Set(["text/html", "text/x-amp-html", "text/watch-html"]);

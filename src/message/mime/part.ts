@@ -156,6 +156,11 @@ export function fileName({ fields }: PartHeader, charset: string | null): string
   return nameOf("content-disposition", "filename", "name") || nameOf("content-type", "name", "filename");
 }
 
+/** A parameter of the Content-Type; "" if there is none. */
+export function typeParameter({ fields }: PartHeader, name: string): string {
+  return parsed(fields, "content-type").params[name] ?? "";
+}
+
 /** The Content-ID without its brackets; "" if there is none. */
 export function contentId({ fields }: PartHeader): string {
   const [field] = fieldsNamed(fields, "content-id");

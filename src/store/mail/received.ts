@@ -7,6 +7,7 @@ import { getTableColumns } from "drizzle-orm";
 import {
   type Attachment,
   type Authentication,
+  type Calendar,
   type EntityType,
   type HeaderField,
   type Mailbox,
@@ -29,6 +30,8 @@ export interface MailContent {
   replyText: string;
   headers: HeaderField[];
   attachments: Attachment[];
+  /** Absent in rows of earlier versions, and if there is none. */
+  calendar?: Calendar;
   defects: string[];
 }
 
@@ -118,6 +121,7 @@ export function keptOf(mail: ReadMail) {
       replyText: mail.replyText,
       headers: mail.headers,
       attachments: mail.attachments,
+      ...optional("calendar", mail.calendar ?? undefined),
       defects: mail.defects,
     },
     emailMessageId: mail.messageId,
@@ -250,9 +254,9 @@ export function contentOnWire({ replyText, ...content }: MailContent) {
 }
 
 /** A message's data in the event `message.received`. */
-export function receivedData(row: MessageRow) {
+export function receivedData(row: MessageRow, { calendar }: Pick<MailContent, "calendar">) {
   const subject = row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX).toWellFormed();
-  return pick(ReceivedData, { ...messageOnWire(row), subject });
+  return pick(ReceivedData, { ...messageOnWire(row), subject, ...optional("calendar", calendar) });
 }
 
 /** The addresses of mailboxes, without their names. */
