@@ -7,6 +7,7 @@ import { getTableColumns } from "drizzle-orm";
 import {
   type Attachment,
   type Authentication,
+  type Defect,
   type EntityType,
   type HeaderField,
   type Mailbox,
@@ -29,7 +30,7 @@ export interface MailContent {
   replyText: string;
   headers: HeaderField[];
   attachments: Attachment[];
-  defects: string[];
+  defects: Defect[];
 }
 
 /** The columns of a received message. */
