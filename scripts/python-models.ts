@@ -49,6 +49,11 @@ const classes: Class[] = [
     doc: "The event that a message invites to, changes, answers or cancels (RFC 5545).",
     from: ["Calendar"],
   },
+  {
+    name: "Defect",
+    doc: "Something that was repaired, guessed or left out when a message was read.",
+    from: ["Defect"],
+  },
   { name: "HeaderField", doc: "A header field, decoded.", from: ["MessageDetail.headers"] },
   {
     name: "MessageSummaryData",

@@ -231,8 +231,15 @@ export interface ReadMail {
   /** The event of an invitation, or of another message about an event; null if it has none. */
   calendar: Calendar | null;
   headers: HeaderField[];
-  /** What was wrong with the message, one sentence each. */
-  defects: string[];
+  defects: Defect[];
+}
+
+/** Something that was repaired, guessed or left out when a message was read. */
+export interface Defect {
+  /** One of those in message/defects.ts. */
+  code: string;
+  /** One sentence for people. */
+  detail: string;
 }
 
 /**

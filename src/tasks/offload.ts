@@ -9,6 +9,7 @@ import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
 import type { Attachment, OutboundMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
+import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import { limitKey } from "../net/client-address.ts";
 import type { DnsType, Resolver } from "../net/dns.ts";
@@ -94,13 +95,16 @@ export function createOffload(options: {
       // Mail between agents has no client, so each sending agent is an owner.
       const owner = job.verdict ? job.envelope.mailFrom : limitKey(job.envelope.remoteAddress);
       try {
-        return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host, owner })).output;
+        return (await run("examine", { job, settings, dns, failure: null }, [pieces], { host, owner })).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
-        const defect = `Only part of the message was read: reading it ${lossClauses[error.loss]}.`;
+        const failure = defect(
+          "reading_failed",
+          `Only part of the message was read: reading it ${lossClauses[error.loss]}.`,
+        );
         const alone = { host, alone: true };
-        const plain = run("examine", { job, settings, dns, defect }, [pieces], alone);
+        const plain = run("examine", { job, settings, dns, failure }, [pieces], alone);
         return (await plain.catch(unreadable("The message cannot be examined right now; try again later"))).output;
       }
     },

@@ -1,6 +1,7 @@
 import { type Calendar, splitAddress } from "../../mail.ts";
 import { asciiDomain } from "../../net/host-name.ts";
 import { directionControls } from "../addresses.ts";
+import type { DefectCode } from "../defects.ts";
 import { decodeText } from "../mime/charset.ts";
 import { cleanLine } from "../text/clean.ts";
 import { type Component, type Property, readComponents, textOf } from "./lines.ts";
@@ -19,7 +20,7 @@ export interface FoundCalendar {
   calendar: Calendar | null;
   /** What the event says of itself, for a message without a text. */
   description: string;
-  defects: string[];
+  defects: DefectCode[];
 }
 
 /** An invitation with 1,000 guests has 200 KB. */
@@ -33,10 +34,6 @@ const DAY_MS = 86_400_000;
 /** RFC 3339 has four digits for a year. */
 const YEAR_9999_MS = Date.UTC(9999, 11, 31);
 
-export const unreadableCalendar = "A calendar file cannot be read.";
-export const unreadableTime = "A time in the calendar file cannot be read.";
-export const unknownZone = "The calendar file names an unknown time zone.";
-
 /** Whether a file is a calendar, by its type or name (RFC 5545 8.1). */
 export function isCalendar(type: string, filename: string): boolean {
   return /^(?:text\/(?:x-)?v?calendar|application\/(?:ics|icalendar|x-ical))$/.test(type) || /\.ics$/i.test(filename);
@@ -47,20 +44,20 @@ export function isCalendar(type: string, filename: string): boolean {
  * expanded. Never throws; time is linear.
  */
 export async function findCalendar(files: readonly CalendarFile[]): Promise<FoundCalendar> {
-  const defects = new Set<string>();
+  const defects = new Set<DefectCode>();
   for (const file of files.slice(0, CALENDARS_MAX)) {
     if (file.content.length > CALENDAR_BYTES_MAX) {
-      defects.add("A calendar file is too large to be read.");
+      defects.add("calendar_truncated");
       continue;
     }
     try {
       const { text } = await decodeText(file.content, file.charset, false);
       const calendar = readComponents(text).find(({ name }) => name === "VCALENDAR");
-      if (!calendar) defects.add(unreadableCalendar);
+      if (!calendar) defects.add("calendar_unreadable");
       const found = calendar && readEvent(calendar, file.method);
       if (found) return { ...found, defects: [...defects, ...found.defects] };
     } catch {
-      defects.add(unreadableCalendar);
+      defects.add("calendar_unreadable");
     }
   }
   return { calendar: null, description: "", defects: [...defects] };
@@ -71,7 +68,7 @@ function readEvent(calendar: Component, typeMethod: string): FoundCalendar | nul
   const events = calendar.components.filter(({ name }) => name === "VEVENT");
   const event = events.find((one) => !propertyOf(one, "RECURRENCE-ID")) ?? events[0];
   if (!event) return null;
-  const defects = new Set<string>();
+  const defects = new Set<DefectCode>();
   const { start, end } = readTimes(event, calendar, defects);
   const organizer = propertyOf(event, "ORGANIZER");
   const line = (name: string) => shownLine(textOf(propertyOf(event, name)?.value ?? ""));
@@ -129,21 +126,21 @@ interface Moment {
 }
 
 /** Start and end on the wire: RFC 3339, a day without a time, or a time without an offset if no zone is known. */
-function readTimes(event: Component, calendar: Component, defects: Set<string>) {
+function readTimes(event: Component, calendar: Component, defects: Set<DefectCode>) {
   const read = (name: string): Moment | null => {
     const property = propertyOf(event, name);
     if (!property) return null;
     const value = property.value.trim();
     const wall = readWall(value);
     if (wall === null || wall > YEAR_9999_MS) {
-      defects.add(unreadableTime);
+      defects.add("calendar_time_invalid");
       return null;
     }
     if (value.length === "20260615".length) return { wall, isDay: true, zone: null };
     if (/z$/i.test(value)) return { wall, isDay: false, zone: "UTC" };
     const id = property.parameters.get("TZID");
     const zone = id === undefined ? null : zoneOf(id, calendar);
-    if (id !== undefined && zone === null) defects.add(unknownZone);
+    if (id !== undefined && zone === null) defects.add("calendar_zone_unknown");
     return { wall, isDay: false, zone };
   };
   const start = read("DTSTART");
@@ -153,13 +150,13 @@ function readTimes(event: Component, calendar: Component, defects: Set<string>) 
 }
 
 /** RFC 5545 3.3.6: a week or a day is what the calendar says, an hour is what the clock measures. */
-function after(start: Moment, duration: string | undefined, defects: Set<string>): Moment | null {
+function after(start: Moment, duration: string | undefined, defects: Set<DefectCode>): Moment | null {
   // RFC 5545 3.6.1: without an end, a day is a whole day, and any other event ends when it begins.
   if (duration === undefined) return start.isDay ? { ...start, wall: start.wall + DAY_MS } : start;
   const [all, weeks, days, hours, minutes, seconds] =
     /^\+?P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,8})S)?)?$/i.exec(duration) ?? [];
   if (all === undefined) {
-    defects.add(unreadableTime);
+    defects.add("calendar_time_invalid");
     return null;
   }
   const wall = start.wall + (Number(weeks ?? 0) * 7 + Number(days ?? 0)) * DAY_MS;

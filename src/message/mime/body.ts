@@ -1,6 +1,7 @@
 import libmime from "libmime";
-import type { Attachment, Calendar } from "../../mail.ts";
+import type { Attachment, Calendar, Defect } from "../../mail.ts";
 import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calendar.ts";
+import { type DefectCode, Defects } from "../defects.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
 import { unenriched } from "../text/enriched.ts";
 import { unflowed } from "../text/flowed.ts";
@@ -18,9 +19,15 @@ export interface AttachedFile {
   content: Buffer | null;
 }
 
+/** Defects of a message that shows other words in a program that reads it another way. */
+const misreadable: ReadonlySet<string> = new Set<DefectCode>([
+  ...(["charset_unknown", "charset_missing", "charset_wrong", "charset_utf7", "byte_order_unknown"] as const),
+  ...(["part_truncated", "base64_tail_removed", "characters_invalid"] as const),
+]);
+
 /** Whether a defect says that a program which reads the message another way may show other words. */
-export function isMisreadable(defect: string): boolean {
-  return /^(?:A text part |Text behind the end of a base64 part|The text has bytes)/.test(defect);
+export function isMisreadable({ code }: Defect): boolean {
+  return misreadable.has(code);
 }
 
 export interface Body {
@@ -28,7 +35,7 @@ export interface Body {
   files: AttachedFile[];
   /** Null also if contents of attachments were asked for. */
   calendar: Calendar | null;
-  defects: string[];
+  defects: Defect[];
 }
 
 /** Text decoded of all parts together; far more than is kept. */
@@ -47,14 +54,14 @@ export async function readBody(
 ): Promise<Body> {
   const charset = declaredCharset(root);
   const files: AttachedFile[] = [];
-  const defects = new Set<string>();
+  const defects = new Defects();
   const calendars: CalendarFile[] = [];
   const isAll = wanted === "all" || wanted === "every part";
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ header, start, end }: MimePart) => {
     const { content, hasTail } = decodeTransfer(bytes.subarray(start, end), header.encoding);
-    if (hasTail) defects.add("Text behind the end of a base64 part was left out.");
+    if (hasTail) defects.add("base64_tail_removed");
     return content;
   };
   const attach = (part: MimePart) => {
@@ -64,7 +71,7 @@ export async function readBody(
     const id = cleanLine(contentId(part.header));
     const named = fileName(part.header, charset) || describedName(part.header);
     const filename = cleanFilename(named, defaultName(index, type));
-    if (named !== "" && cleanLine(named) !== filename) defects.add("The name of an attachment was changed.");
+    if (named !== "" && cleanLine(named) !== filename) defects.add("filename_changed");
     const attachment: Attachment = {
       index,
       filename,
@@ -80,11 +87,11 @@ export async function readBody(
     const { charset, flowed, type } = part.header;
     const whole = contentOf(part);
     const content = whole.subarray(0, bytesLeft);
-    if (content.length < whole.length) defects.add("A text part is too long to be read whole.");
+    if (content.length < whole.length) defects.add("part_truncated");
     bytesLeft -= content.length;
     const isHtml = htmlTypes.has(type);
     const { text, defect } = await decodeText(content, charset, isHtml);
-    if (defect) defects.add(defect);
+    if (defect) defects.take(defect);
     if (isHtml) return { text: null, html: text };
     if (enrichedTypes.has(type)) return { text: unenriched(text), html: null };
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
@@ -119,9 +126,9 @@ export async function readBody(
   // A mail whose one text has the name of a file is no mail without words.
   if (only && pieces.every(isBlank)) pieces.push(await readText(only));
   const found = await findCalendar(calendars);
-  for (const defect of found.defects) defects.add(defect);
+  found.defects.forEach((code) => defects.add(code));
   if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
-  return { pieces, files, calendar: found.calendar, defects: [...defects] };
+  return { pieces, files, calendar: found.calendar, defects: defects.list };
 }
 
 const htmlTypes = new Set(["text/html", "text/x-amp-html", "text/watch-html"]);

@@ -8,6 +8,7 @@ import {
   type Attachment,
   type Authentication,
   type Calendar,
+  type Defect,
   type EntityType,
   type HeaderField,
   type Mailbox,
@@ -32,7 +33,7 @@ export interface MailContent {
   attachments: Attachment[];
   /** Absent in rows of earlier versions, and if there is none. */
   calendar?: Calendar;
-  defects: string[];
+  defects: Defect[];
 }
 
 /** The columns of a received message. */
