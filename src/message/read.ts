@@ -8,7 +8,7 @@ import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
-import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
+import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
@@ -67,7 +67,7 @@ export async function readMail(
   const fields = readHeader(block, structure === null ? null : declaredCharset(structure.root));
   const body: Body =
     structure && excess === null
-      ? await readBody(asBuffer(raw), structure.root, null)
+      ? await readBody(structure.root, { limits, opens: true, wanted: null })
       : { pieces: [], files: [], calendar: null, defects: excess === null ? [] : [excess] };
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
@@ -160,22 +160,63 @@ function hiding(hiddenChars: number | null): Defect[] {
       ];
 }
 
-/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
-export async function readAttachment(
-  raw: Uint8Array,
-  index: number,
-  limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
-  const file = (await filesOf(raw, limits, index))[index];
-  return file?.content ? { attachment: file.attachment, content: file.content } : null;
+/** An attachment with its decoded bytes. */
+export interface WholeAttachment {
+  attachment: Attachment;
+  content: Uint8Array;
 }
 
-/** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
+/** Messages inside messages that are read. */
+export const ATTACHED_DEPTH_MAX = 5;
+
+/**
+ * Reads an attachment with its decoded bytes.
+ * @param path Its index among `readMail(raw).attachments`; of a file in an attached message, the index of the message
+ * and that of the file in it, and so on.
+ * @returns Null if there is none.
+ */
+export async function readAttachment(
+  raw: Uint8Array,
+  path: number | readonly number[],
+  limits: ReadLimits,
+): Promise<WholeAttachment | null> {
+  const [index = -1, ...inside] = [path].flat();
+  const file = (await filesOf(raw, limits, { wanted: index, opens: true }))[index];
+  if (!file?.content) return null;
+  if (inside.length === 0) return { attachment: file.attachment, content: file.content };
+  const isRead = isMessage(file.attachment) && inside.length <= ATTACHED_DEPTH_MAX;
+  return isRead ? readAttachment(file.content, inside, limits) : null;
+}
+
+/** Reads an attached message by the same rules as any other. Null if there is none at this path. */
+export async function readAttachedMessage(
+  raw: Uint8Array,
+  path: readonly number[],
+  limits: ReadLimits,
+): Promise<ReadMail | null> {
+  const found = path.length <= ATTACHED_DEPTH_MAX ? await readAttachment(raw, path, limits) : null;
+  return found && isMessage(found.attachment) ? readMail(found.content, limits) : null;
+}
+
+/** Whether an attachment is a message that can be read, by its type or, as some programs do not know it, its name. */
+export function isMessage({ content_type, filename }: Attachment): boolean {
+  return /^message\/(?:rfc822|global)$/.test(content_type) || /\.eml$/i.test(filename);
+}
+
+/**
+ * Reads every attachment with its decoded bytes. Empty past a limit.
+ * @param opens Whether to list them as `readMail(raw).attachments` does, with what is packed in winmail.dat, or as they
+ * were sent.
+ */
 export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "all");
+  { opens } = { opens: true },
+): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "all", opens }));
+}
+
+function whole(files: readonly AttachedFile[]): WholeAttachment[] {
   return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
 }
 
@@ -188,21 +229,17 @@ function headerOf(raw: Uint8Array, limits: ReadLimits): HeaderBlock {
  * Reads every part that a program may show besides `readMail(raw).text`: attachments, forms of the message that only
  * some programs show, and text that they may decode differently. Empty past a limit.
  */
-export async function readEveryPart(
-  raw: Uint8Array,
-  limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "every part");
-  return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+export async function readEveryPart(raw: Uint8Array, limits: ReadLimits): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "every part", opens: true }));
 }
 
 async function filesOf(
   raw: Uint8Array,
   limits: ReadLimits,
-  wanted: number | "all" | "every part",
+  how: Pick<BodyOptions, "opens" | "wanted">,
 ): Promise<AttachedFile[]> {
   const { excess, root } = scanStructure(raw, headerOf(raw, limits), limits);
-  return excess === null ? (await readBody(asBuffer(raw), root, wanted)).files : [];
+  return excess === null ? (await readBody(root, { ...how, limits })).files : [];
 }
 
 type Header = Pick<

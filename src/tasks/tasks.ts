@@ -9,7 +9,7 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import type { Search, SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, Defect, OutboundAttachment, OutboundMail } from "../mail.ts";
+import type { Attachment, Defect, OutboundAttachment, OutboundMail, ReadMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { ReadLimits } from "../message/read.ts";
@@ -32,8 +32,10 @@ export interface TaskShapes {
     };
     output: Examined;
   };
-  /** Blobs in: the message; out: the content of the attachment with that index, or of all attachments. */
-  attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
+  /** Blobs in: the message; out: the content of the attachment at that path, or of all attachments. */
+  attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
+  /** Blobs in: the message that it is attached to. */
+  attachedMessage: { input: { limits: ReadLimits; path: number[] }; output: ReadMail | null };
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
   readHtml: { input: { html: string }; output: Body };
@@ -99,14 +101,19 @@ const byName: Tasks = {
     };
   },
 
-  async attachments({ limits, index }, [raw = noBytes]) {
+  async attachments({ limits, opens, path }, [raw = noBytes]) {
     const { readAttachment, readAttachments } = await import("../message/read.ts");
-    if (index === null) {
-      const found = await readAttachments(raw, limits);
+    if (path === null) {
+      const found = await readAttachments(raw, limits, { opens });
       return { output: found.map(({ attachment }) => attachment), blobs: found.map(({ content }) => content) };
     }
-    const found = await readAttachment(raw, index, limits);
+    const found = await readAttachment(raw, path, limits);
     return found ? { output: [found.attachment], blobs: [found.content] } : { output: [] };
+  },
+
+  async attachedMessage({ limits, path }, [raw = noBytes]) {
+    const { readAttachedMessage } = await import("../message/read.ts");
+    return { output: await readAttachedMessage(raw, path, limits) };
   },
 
   async safeHtml({ html, images, limits }, [raw]) {
@@ -201,7 +208,7 @@ async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<stri
   const { readAttachments } = await import("../message/read.ts");
   const found = new Map<string, string>();
   let left = INLINE_BYTES_MAX;
-  for (const { attachment, content } of await readAttachments(raw, limits)) {
+  for (const { attachment, content } of await readAttachments(raw, limits, { opens: true })) {
     const id = attachment.content_id;
     if (!id || !inlineType.test(attachment.content_type) || content.byteLength > left) continue;
     left -= content.byteLength;

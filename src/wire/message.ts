@@ -121,6 +121,24 @@ const content = {
   calendar: Type.Optional(Calendar),
 };
 
+/** A message that is attached to another. */
+export const AttachedMessage = Type.Object(
+  {
+    from: Type.String({ description: "The bare address of the From field; empty when it has none. Nothing proves it." }),
+    from_name: Type.String(),
+    to: addresses,
+    cc: Type.Optional(addresses),
+    reply_to: Type.Optional(addresses),
+    subject: Type.String(),
+    date: nullable(Type.String({ format: "date-time" }), "What its Date field says; null if that cannot be read."),
+    email_message_id: nullable(Type.String()),
+    ...content,
+    headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
+    defects: Type.Array(Defect),
+  },
+  { $id: "AttachedMessage" },
+);
+
 export const MessageDetail = Type.Object(
   {
     ...summary,

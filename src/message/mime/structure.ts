@@ -15,6 +15,8 @@ export interface ReadLimits {
 /** A part of a message (RFC 2046), as offsets into its bytes. */
 export interface MimePart {
   header: PartHeader;
+  /** The bytes that the offsets refer to. */
+  bytes: Buffer;
   /** The content, still encoded; of a multipart, from its first part on. */
   start: number;
   end: number;
@@ -107,7 +109,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
 
   const part = (header: HeaderBlock, start: number, defaultType: string): MimePart => ({
     header: describePart(header, defaultType, defects),
-    ...{ start, end: bytes.length, parts: [] },
+    ...{ bytes, start, end: bytes.length, parts: [] },
   });
   const root = part(block, block.bodyStart, "text/plain");
   const tooDeep = () => over("depth_exceeded", `The message has multiparts nested more than ${limits.maxDepth} deep.`);
