@@ -140,6 +140,11 @@ export interface Attachment {
   content_id?: string;
 }
 
+/** Whether an attachment is a message, by its type, or by its name because some programs do not know the type. */
+export function isMessageFile({ content_type, filename }: Pick<Attachment, "content_type" | "filename">): boolean {
+  return /^message\/(?:rfc822|global)$/.test(content_type) || /\.eml$/i.test(filename);
+}
+
 /** The event that a message invites to, changes, answers or cancels. Stored as it is, so its keys are the wire's. */
 export interface Calendar {
   /** What the sender wants, in capitals: "REQUEST", "CANCEL", "REPLY" … (RFC 5546 1.4); null if it does not say. */

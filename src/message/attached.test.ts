@@ -3,19 +3,32 @@ import { ATTACHED_DEPTH_MAX, readAttachedMessage, readAttachment, readMail } fro
 
 const limits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
 const message = (subject: string, ...parts: string[][]) => [
-  ...["From: Bob <bob@example.com>", `Subject: ${subject}`, "Date: Mon, 1 Jun 2026 10:00:00 +0000", "To: c@example.com"],
+  ...[
+    "From: Bob <bob@example.com>",
+    `Subject: ${subject}`,
+    "Date: Mon, 1 Jun 2026 10:00:00 +0000",
+    "To: c@example.com",
+  ],
   ...[`Content-Type: multipart/mixed; boundary=${subject}`, ""],
   ...[...parts.flatMap((part) => [`--${subject}`, ...part]), `--${subject}--`, ""],
 ];
 const text = (words: string) => ["Content-Type: text/plain", "", words];
-const file = (name: string) => ["Content-Type: text/csv", `Content-Disposition: attachment; filename=${name}`, "", name];
+const file = (name: string) => [
+  "Content-Type: text/csv",
+  `Content-Disposition: attachment; filename=${name}`,
+  "",
+  name,
+];
 const attached = (lines: string[]) => ["Content-Type: message/rfc822", "", ...lines];
 const bytes = (lines: string[]) => Buffer.from(lines.join("\r\n"));
 const inner = message("inner", text("Inner words"), file("deep.csv"));
 
 test.each<[string, string[]]>([
   ["as a message", attached(inner)],
-  ["in base64", ["Content-Type: message/rfc822", "Content-Transfer-Encoding: base64", "", bytes(inner).toString("base64")]],
+  [
+    "in base64",
+    ["Content-Type: message/rfc822", "Content-Transfer-Encoding: base64", "", bytes(inner).toString("base64")],
+  ],
   ["as a file with a name", ["Content-Type: application/octet-stream; name=Mail.EML", "", ...inner]],
 ])("an attached message is read like any other: %s", async (_, part) => {
   const raw = bytes(message("outer", text("Outer words"), file("a.csv"), part));
@@ -36,7 +49,12 @@ test("what is no message, or not there, is not read", async () => {
   const raw = bytes(message("outer", text("Outer words"), file("a.csv"), attached(inner)));
   for (const path of [[], [0], [2], [1, 0], [1, 1], [-1], [0, 0]])
     expect(await readAttachedMessage(raw, path, limits)).toBeNull();
-  for (const path of [[0, 0], [1, 1], [1, 0, 0]]) expect(await readAttachment(raw, path, limits)).toBeNull();
+  for (const path of [
+    [0, 0],
+    [1, 1],
+    [1, 0, 0],
+  ])
+    expect(await readAttachment(raw, path, limits)).toBeNull();
 });
 
 test("messages inside messages are read up to a depth", async () => {

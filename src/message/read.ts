@@ -1,6 +1,6 @@
 import { parseAddressHeader } from "mailparser";
 import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { splitAddress } from "../mail.ts";
+import { isMessageFile, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
@@ -184,7 +184,7 @@ export async function readAttachment(
   const file = (await filesOf(raw, limits, { wanted: index, opens: true }))[index];
   if (!file?.content) return null;
   if (inside.length === 0) return { attachment: file.attachment, content: file.content };
-  const isRead = isMessage(file.attachment) && inside.length <= ATTACHED_DEPTH_MAX;
+  const isRead = isMessageFile(file.attachment) && inside.length <= ATTACHED_DEPTH_MAX;
   return isRead ? readAttachment(file.content, inside, limits) : null;
 }
 
@@ -195,12 +195,7 @@ export async function readAttachedMessage(
   limits: ReadLimits,
 ): Promise<ReadMail | null> {
   const found = path.length <= ATTACHED_DEPTH_MAX ? await readAttachment(raw, path, limits) : null;
-  return found && isMessage(found.attachment) ? readMail(found.content, limits) : null;
-}
-
-/** Whether an attachment is a message that can be read, by its type or, as some programs do not know it, its name. */
-export function isMessage({ content_type, filename }: Attachment): boolean {
-  return /^message\/(?:rfc822|global)$/.test(content_type) || /\.eml$/i.test(filename);
+  return found && isMessageFile(found.attachment) ? readMail(found.content, limits) : null;
 }
 
 /**

@@ -28,7 +28,7 @@ test("a message that is encrypted says so", async () => {
 test("a message that is encrypted with PGP says so", async () => {
   const raw = [
     ...["From: a@example.com", "Date: Mon, 1 Jun 2026 10:00:00 +0000"],
-    ...["Content-Type: multipart/encrypted; protocol=\"application/pgp-encrypted\"; boundary=b", "", "--b"],
+    ...['Content-Type: multipart/encrypted; protocol="application/pgp-encrypted"; boundary=b', "", "--b"],
     ...["Content-Type: application/pgp-encrypted", "", "Version: 1", "--b", "Content-Type: application/octet-stream"],
     ...["", "-----BEGIN PGP MESSAGE-----", "--b--", ""],
   ];
@@ -39,10 +39,12 @@ test("a message that is encrypted with PGP says so", async () => {
 /** BER by hand. */
 const element = (tag: number, ...content: Buffer[]) => {
   const bytes = Buffer.concat(content);
-  const length = bytes.length < 128 ? [bytes.length] : [0x84, ...[24, 16, 8, 0].map((by) => (bytes.length >> by) & 255)];
+  const length =
+    bytes.length < 128 ? [bytes.length] : [0x84, ...[24, 16, 8, 0].map((by) => (bytes.length >> by) & 255)];
   return Buffer.concat([Buffer.from([tag, ...length]), bytes]);
 };
-const open = (tag: number, ...content: Buffer[]) => Buffer.concat([Buffer.from([tag, 0x80]), ...content, Buffer.alloc(2)]);
+const open = (tag: number, ...content: Buffer[]) =>
+  Buffer.concat([Buffer.from([tag, 0x80]), ...content, Buffer.alloc(2)]);
 const id = (last: number) => element(0x06, Buffer.from(`2a864886f70d0107${last.toString(16).padStart(2, "0")}`, "hex"));
 const signed = (...content: Buffer[]) => {
   const inner = element(0x30, id(1), ...content);
@@ -63,7 +65,11 @@ describe("a signed file", () => {
   const words = element(0xa0, element(0x04, entity("words")));
   test.each<[string, Buffer, string | null]>([
     ["whole", signed(words), "words"],
-    ["in pieces of pieces", signed(open(0xa0, open(0x24, open(0x24, element(0x04, entity("wo"))), element(0x04, Buffer.from("rds"))))), "words"],
+    [
+      "in pieces of pieces",
+      signed(open(0xa0, open(0x24, open(0x24, element(0x04, entity("wo"))), element(0x04, Buffer.from("rds"))))),
+      "words",
+    ],
     ["without content", signed(), null],
     ["with certificates only", element(0x30, id(2), element(0xa0, element(0x30))), null],
     ["of another kind", element(0x30, id(6), element(0xa0)), null],
@@ -76,7 +82,15 @@ describe("a signed file", () => {
     ["cut off", signed(words).subarray(0, -5)],
     ["nothing", Buffer.alloc(0)],
     ["a length of four gigabytes", Buffer.from("3084ffffffff06", "hex")],
-    ["strings in strings", signed(element(0xa0, ...Array.from({ length: 1 }, () => [...Array(9)].reduce<Buffer>((b) => open(0x24, b), element(0x04)))))],
+    [
+      "strings in strings",
+      signed(
+        element(
+          0xa0,
+          ...Array.from({ length: 1 }, () => [...Array(9)].reduce<Buffer>((b) => open(0x24, b), element(0x04))),
+        ),
+      ),
+    ],
     ["open lengths without an end", Buffer.from("3080".repeat(1_000_000), "hex")],
   ])("that is broken stays a file, with a defect: %s", async (_, bytes) => {
     const { attachments, defects } = await readMail(mailWith(bytes), limits);

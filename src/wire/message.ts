@@ -124,7 +124,9 @@ const content = {
 /** A message that is attached to another. */
 export const AttachedMessage = Type.Object(
   {
-    from: Type.String({ description: "The bare address of the From field; empty when it has none. Nothing proves it." }),
+    from: Type.String({
+      description: "The bare address of the From field; empty when it has none. Nothing proves it.",
+    }),
     from_name: Type.String(),
     to: addresses,
     cc: Type.Optional(addresses),

@@ -503,8 +503,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download an attachment */
+        /**
+         * Download an attachment
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
         get: operations["getAttachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{email}/messages/{id}/attachments/{index}/message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an attached message
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
+        get: operations["getAttachedMessage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1725,6 +1748,32 @@ export interface components {
             attachments: components["schemas"]["Attachment"][];
             calendar?: components["schemas"]["Calendar"];
             authentication: components["schemas"]["Authentication"];
+            headers: {
+                name: string;
+                value: string;
+            }[];
+            defects: components["schemas"]["Defect"][];
+        };
+        AttachedMessage: {
+            /** @description The bare address of the From field; empty when it has none. Nothing proves it. */
+            from: string;
+            from_name: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            subject: string;
+            /**
+             * Format: date-time
+             * @description What its Date field says; null if that cannot be read.
+             */
+            date: string | null;
+            email_message_id: string | null;
+            text: string;
+            html: string | null;
+            /** @description The new part of the text, without quotes. What is forwarded stays. */
+            reply_text: string;
+            attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             headers: {
                 name: string;
                 value: string;
@@ -3835,6 +3884,33 @@ export interface operations {
                 };
                 content: {
                     "*/*": unknown;
+                };
+            };
+        };
+    };
+    getAttachedMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
+                email: string;
+                /** @description The resource's id. */
+                id: string;
+                /** @description The attachment's place in the message, from 0. */
+                index: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description AttachedMessage */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachedMessage"];
                 };
             };
         };

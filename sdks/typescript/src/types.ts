@@ -7,6 +7,7 @@ type Schemas = components["schemas"];
 export type Agent = Schemas["Agent"];
 export type ApiKey = Schemas["ApiKey"];
 export type Approved = Schemas["Approved"];
+export type AttachedMessage = Schemas["AttachedMessage"];
 export type AttachmentInfo = Schemas["Attachment"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type Authentication = Schemas["Authentication"];

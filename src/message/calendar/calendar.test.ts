@@ -57,7 +57,10 @@ describe("an invitation in a message", () => {
 
   test.each<[string, string[]]>([
     ["multipart/alternative", ["Content-Type: text/calendar; charset=utf-8; method=REQUEST", "", invitation]],
-    ["multipart/mixed", ["Content-Type: application/ics; name=invite.ics", "Content-Transfer-Encoding: base64", "", base64]],
+    [
+      "multipart/mixed",
+      ["Content-Type: application/ics; name=invite.ics", "Content-Transfer-Encoding: base64", "", base64],
+    ],
     [
       "multipart/mixed",
       [
@@ -104,30 +107,61 @@ describe("times", () => {
     [[], "DTSTART;VALUE=DATE:20261231", undefined, "2026-12-31", "2027-01-01", []],
     [[], "DTSTART:20260615T100000", "DURATION:PT1H30M", "2026-06-15T10:00:00", "2026-06-15T11:30:00", []],
     [
-      berlin("X"), "DTSTART;TZID=X:20261025T010000", "DURATION:PT4H",
-      "2026-10-25T01:00:00+02:00", "2026-10-25T04:00:00+01:00", [],
+      berlin("X"),
+      "DTSTART;TZID=X:20261025T010000",
+      "DURATION:PT4H",
+      "2026-10-25T01:00:00+02:00",
+      "2026-10-25T04:00:00+01:00",
+      [],
     ],
     [
-      [], "DTSTART;TZID=Europe/Berlin:20261024T100000", "DURATION:P1D",
-      "2026-10-24T10:00:00+02:00", "2026-10-25T10:00:00+01:00", [],
+      [],
+      "DTSTART;TZID=Europe/Berlin:20261024T100000",
+      "DURATION:P1D",
+      "2026-10-24T10:00:00+02:00",
+      "2026-10-25T10:00:00+01:00",
+      [],
     ],
     [
-      [], "DTSTART;TZID=Tokyo Standard Time:20260615T100000", undefined,
-      "2026-06-15T10:00:00+09:00", "2026-06-15T10:00:00+09:00", [],
+      [],
+      "DTSTART;TZID=Tokyo Standard Time:20260615T100000",
+      undefined,
+      "2026-06-15T10:00:00+09:00",
+      "2026-06-15T10:00:00+09:00",
+      [],
     ],
     [
-      [], "DTSTART;TZID=/example.org/20050126_1/Asia/Kolkata:20260615T100000", undefined,
-      "2026-06-15T10:00:00+05:30", "2026-06-15T10:00:00+05:30", [],
+      [],
+      "DTSTART;TZID=/example.org/20050126_1/Asia/Kolkata:20260615T100000",
+      undefined,
+      "2026-06-15T10:00:00+05:30",
+      "2026-06-15T10:00:00+05:30",
+      [],
     ],
     [
-      oldNewYork, "DTSTART;TZID=America/Old:20261031T235900", "DTEND;TZID=America/Old:20261101T020000",
-      "2026-10-31T23:59:00-04:00", "2026-11-01T02:00:00-05:00", [],
+      oldNewYork,
+      "DTSTART;TZID=America/Old:20261031T235900",
+      "DTEND;TZID=America/Old:20261101T020000",
+      "2026-10-31T23:59:00-04:00",
+      "2026-11-01T02:00:00-05:00",
+      [],
     ],
     [
-      oldNewYork, "DTSTART;TZID=America/Old:20070101T120000", "DTEND;TZID=America/Old:20070311T030000",
-      "2007-01-01T12:00:00-05:00", "2007-03-11T03:00:00-04:00", [],
+      oldNewYork,
+      "DTSTART;TZID=America/Old:20070101T120000",
+      "DTEND;TZID=America/Old:20070311T030000",
+      "2007-01-01T12:00:00-05:00",
+      "2007-03-11T03:00:00-04:00",
+      [],
     ],
-    [[], "DTSTART;TZID=Mars:20260615T100000", undefined, "2026-06-15T10:00:00", "2026-06-15T10:00:00", ["calendar_zone_unknown"]],
+    [
+      [],
+      "DTSTART;TZID=Mars:20260615T100000",
+      undefined,
+      "2026-06-15T10:00:00",
+      "2026-06-15T10:00:00",
+      ["calendar_zone_unknown"],
+    ],
     [[], "DTSTART:20260231T100000Z", "DTEND:20260615T100000Z", null, "2026-06-15T10:00:00Z", ["calendar_time_invalid"]],
     [[], "DTSTART:soon", "DURATION:PT1H", null, null, ["calendar_time_invalid"]],
     [[], "SUMMARY:Some day", undefined, null, null, []],
@@ -171,10 +205,10 @@ describe("who, what and how", () => {
 describe("takes time in proportion to its length", () => {
   const hostile: Record<string, (n: number) => string> = {
     "components that are never closed": (n) => "BEGIN:VCALENDAR\r\n".concat("BEGIN:VEVENT\r\n".repeat(n)),
-    "parameters": (n) => `BEGIN:VCALENDAR\r\nSUMMARY${";A=b".repeat(n)}:x`,
+    parameters: (n) => `BEGIN:VCALENDAR\r\nSUMMARY${";A=b".repeat(n)}:x`,
     "open quotes": (n) => `BEGIN:VCALENDAR\r\n${'SUMMARY;A="\r\n'.repeat(n)}`,
-    "folds": (n) => `BEGIN:VCALENDAR\r\nSUMMARY:${"\r\n x".repeat(n)}`,
-    "observances": (n) =>
+    folds: (n) => `BEGIN:VCALENDAR\r\nSUMMARY:${"\r\n x".repeat(n)}`,
+    observances: (n) =>
       calendarOf(
         ["BEGIN:VTIMEZONE", "TZID:X", ...Array<string[]>(n).fill(berlin("X").slice(2, 8)).flat(), "END:VTIMEZONE"],
         ["DTSTART;TZID=X:20260615T100000"],

@@ -86,7 +86,9 @@ function readEvent(calendar: Component, typeMethod: string): FoundCalendar | nul
       attendees: event.properties.filter(({ name }) => name === "ATTENDEE").length,
       recurring: Boolean(propertyOf(event, "RRULE") ?? propertyOf(event, "RDATE")),
     },
-    description: textOf(propertyOf(event, "DESCRIPTION")?.value ?? "").slice(0, DESCRIPTION_CHARS_MAX).toWellFormed(),
+    description: textOf(propertyOf(event, "DESCRIPTION")?.value ?? "")
+      .slice(0, DESCRIPTION_CHARS_MAX)
+      .toWellFormed(),
     defects: [...defects],
   };
 }

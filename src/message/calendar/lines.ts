@@ -58,7 +58,10 @@ function readLine(line: string): Property | null {
   while (line[at] === ";") {
     const equals = line.indexOf("=", at);
     if (equals < 0) return null;
-    const key = line.slice(at + 1, equals).trim().toUpperCase();
+    const key = line
+      .slice(at + 1, equals)
+      .trim()
+      .toUpperCase();
     const values: string[] = [];
     at = equals;
     do {

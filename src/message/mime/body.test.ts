@@ -192,7 +192,11 @@ describe("an attached message whose header follows its part's without an empty l
     const raw = Buffer.from([...dated, ...lines].join("\r\n"));
     const { attachments, defects } = await readMail(raw, limits);
     const files = await readAttachments(raw, limits);
-    return [attachments.map((file) => file.content_type), files.map((file) => `${file.content}`), defects.map(({ code }) => code)];
+    return [
+      attachments.map((file) => file.content_type),
+      files.map((file) => `${file.content}`),
+      defects.map(({ code }) => code),
+    ];
   };
 
   test.each([

@@ -46,7 +46,10 @@ function multipart(kind: string, parts: readonly string[]): string {
 }
 
 function part(type: string, filename: string, content: Buffer): string {
-  const name = encodeURIComponent(filename.toWellFormed()).replace(/['()*]/g, (one) => `%${one.charCodeAt(0).toString(16)}`);
+  const name = encodeURIComponent(filename.toWellFormed()).replace(
+    /['()*]/g,
+    (one) => `%${one.charCodeAt(0).toString(16)}`,
+  );
   const disposition = filename ? `Content-Disposition: attachment;\r\n filename*=utf-8''${name}\r\n` : "";
   const lines = content.toString("base64").replace(/.{76}/g, "$&\r\n");
   return `Content-Type: ${type}\r\n${disposition}Content-Transfer-Encoding: base64\r\n\r\n${lines}`;

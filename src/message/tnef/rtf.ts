@@ -50,7 +50,17 @@ export function uncompressedRtf(bytes: Buffer): string {
 }
 
 /** Groups that hold no words of the text; so do all that begin with `\*`. */
-const hidden = new Set(["fonttbl", "colortbl", "stylesheet", "info", "pict", "header", "footer", "listtable", "object"]);
+const hidden = new Set([
+  "fonttbl",
+  "colortbl",
+  "stylesheet",
+  "info",
+  "pict",
+  "header",
+  "footer",
+  "listtable",
+  "object",
+]);
 const signs: Record<string, string> = {
   ...{ par: "\n", line: "\n", sect: "\n", page: "\n", row: "\n", cell: "\t", tab: "\t" },
   ...{ lquote: "‘", rquote: "’", ldblquote: "“", rdblquote: "”", bullet: "•", endash: "–", emdash: "—" },
@@ -115,7 +125,7 @@ export function rtfText(rtf: string): string {
         else if (word === "u" && !Number.isNaN(value)) {
           say(String.fromCharCode(value & 0xffff));
           skip = group.fallbackChars;
-        } else if (word === "bin") at += value > 0 ? value : 0;
+        } else if (word === "bin") at += Math.max(value || 0, 0);
         else if (word in signs) say(signs[word] as string);
       }
     } else {
@@ -124,5 +134,5 @@ export function rtfText(rtf: string): string {
     }
   }
   flush();
-  return out.toWellFormed().replace(/^\n+|\s+$/g, "");
+  return out.toWellFormed().replace(/^\n+/, "").trimEnd();
 }

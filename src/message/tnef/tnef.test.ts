@@ -44,7 +44,15 @@ const others = [
     ...[u16(0x001f), u16(0x8002), Buffer.alloc(16, 2), u32(1), u32(10), padded(Buffer.from("name\0", "utf16le"))],
     ...[u32(1), u32(4), Buffer.from("x\0", "utf16le")],
   ]),
-  Buffer.concat([u16(0x101f), u16(0x3a00), u32(2), u32(6), padded(Buffer.from("ab\0", "utf16le")), u32(2), padded(u16(0))]),
+  Buffer.concat([
+    u16(0x101f),
+    u16(0x3a00),
+    u32(2),
+    u32(6),
+    padded(Buffer.from("ab\0", "utf16le")),
+    u32(2),
+    padded(u16(0)),
+  ]),
   Buffer.concat([u16(0x1003), u16(0x3a01), u32(3), u32(1), u32(2), u32(3)]),
   Buffer.concat([u16(0x000b), u16(0x0e1b), u16(1), u16(0)]),
   Buffer.concat([u16(0x0040), u16(0x3007), Buffer.alloc(8)]),
@@ -55,7 +63,11 @@ const mailWith = (tnef: Buffer, options: { text?: string; type?: string; name?: 
   const { text = "Please see the file", type = "application/ms-tnef", name = "winmail.dat" } = options;
   return Buffer.from(
     [
-      ...["From: alice@example.com", "Date: Mon, 1 Jun 2026 10:00:00 +0000", "Content-Type: multipart/mixed; boundary=b"],
+      ...[
+        "From: alice@example.com",
+        "Date: Mon, 1 Jun 2026 10:00:00 +0000",
+        "Content-Type: multipart/mixed; boundary=b",
+      ],
       ...["", "--b", "Content-Type: text/plain", "", text, "--b", `Content-Type: ${type}; name=${name}`],
       ...["Content-Transfer-Encoding: base64", "", tnef.toString("base64"), "--b--", ""],
     ].join("\r\n"),
@@ -93,7 +105,13 @@ describe("winmail.dat", () => {
   test("its files are listed instead of it, by their long names", async () => {
     const tnef = stream(
       ofMessage(...others, unicode(0x0037, "Files")),
-      file("REPORT~1.PDF", Buffer.from("%PDF"), ...others, unicode(0x3707, "Report für Bonn.pdf"), string8(0x370e, "application/pdf")),
+      file(
+        "REPORT~1.PDF",
+        Buffer.from("%PDF"),
+        ...others,
+        unicode(0x3707, "Report für Bonn.pdf"),
+        string8(0x370e, "application/pdf"),
+      ),
       file("M\xfcller.txt", Buffer.from("words")),
       file("", null, string8(0x3707, "logo.png"), string8(0x3712, "logo@x"), binary(0x3701, Buffer.from("png"))),
     );
@@ -180,11 +198,17 @@ describe("winmail.dat", () => {
     ["cut off", stream(file("a.txt", Buffer.from("words"))).subarray(0, -30)],
     ["something else", Buffer.from("not TNEF at all")],
     ["empty", Buffer.alloc(0)],
-    ["with a wrong length", stream(attribute(1, 0x00069003, Buffer.concat([u32(1), u16(0x1f), u16(1), u32(1), u32(1e9)])))],
-    ["nested too deep", Array.from({ length: 8 }).reduce<Buffer>((inner) => {
-      const iid = Buffer.from("0703020000000000c000000000000046", "hex");
-      return stream(file("x", null, variable(0x000d, 0x3701, Buffer.concat([iid, inner]))));
-    }, stream())],
+    [
+      "with a wrong length",
+      stream(attribute(1, 0x00069003, Buffer.concat([u32(1), u16(0x1f), u16(1), u32(1), u32(1e9)]))),
+    ],
+    [
+      "nested too deep",
+      Array.from({ length: 8 }).reduce<Buffer>((inner) => {
+        const iid = Buffer.from("0703020000000000c000000000000046", "hex");
+        return stream(file("x", null, variable(0x000d, 0x3701, Buffer.concat([iid, inner]))));
+      }, stream()),
+    ],
   ])("that is %s stays, with a defect", async (_, tnef) => {
     const { attachments, defects } = await readMail(mailWith(tnef), limits);
     expect(attachments).toMatchObject([{ filename: "winmail.dat", size: tnef.length }]);
@@ -201,7 +225,11 @@ describe("winmail.dat", () => {
       stream(attribute(1, 0x00069003, Buffer.concat([u32(0xffffffff), Buffer.alloc(1_000_000)]))),
       stream(ofMessage(Buffer.concat([u16(0x1003), u16(0x3a01), u32(0xffffffff), Buffer.alloc(1_000_000)]))),
       stream(ofMessage(binary(0x1009, rtf))),
-      stream(ofMessage(binary(0x1009, Buffer.concat([...[u32(0), u32(4e6), u32(0x414c454d), u32(0)], Buffer.alloc(4e6, "{")])))),
+      stream(
+        ofMessage(
+          binary(0x1009, Buffer.concat([...[u32(0), u32(4e6), u32(0x414c454d), u32(0)], Buffer.alloc(4e6, "{")])),
+        ),
+      ),
     ];
     const start = process.cpuUsage().user;
     for (const bytes of hostile) readTnef(bytes);

@@ -135,8 +135,7 @@ function read(bytes: Buffer, depth: number): TnefMessage | null {
 }
 
 function readFile({ title, data, properties }: OpenFile, depth: number): TnefFile | null {
-  const filename =
-    stringOf(properties, property.longFilename) || title || stringOf(properties, property.filename);
+  const filename = stringOf(properties, property.longFilename) || title || stringOf(properties, property.filename);
   const contentId = stringOf(properties, property.contentId);
   const object = bytesOf(properties, property.data);
   if (object?.subarray(0, iidMessage.length).equals(iidMessage)) {

@@ -1,7 +1,7 @@
 /** Received messages as the API shows them. */
 import type { Static } from "@sinclair/typebox";
-import type { LabelledMessage, StoredMail } from "../../../store/mail/messages.ts";
 import type { ReadMail } from "../../../mail.ts";
+import type { LabelledMessage, StoredMail } from "../../../store/mail/messages.ts";
 import { bare, contentOnWire, keptOf, messageOnWire } from "../../../store/mail/received.ts";
 import { AttachedMessage, InboxMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
 import { optional, pick } from "../../../wire/words.ts";

@@ -324,7 +324,7 @@ const insideOfMessages =
 
 /** The path that an index like `2.0` means; null if it is none. */
 function pathOf(index: string): number[] | null {
-  return /^\d{1,5}(?:\.\d{1,5}){0,5}$/.test(index) ? index.split(".").map(Number) : null;
+  return /^(?:0|[1-9]\d{0,4})(?:\.(?:0|[1-9]\d{0,4})){0,5}$/.test(index) ? index.split(".").map(Number) : null;
 }
 
 function filterOf(asked: Given<typeof ListQuery>): { filter: MessageFilter; sort: "asc" | "desc" } {

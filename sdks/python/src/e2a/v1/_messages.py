@@ -116,6 +116,30 @@ class HeaderField(Model):
 
 
 @dataclass(frozen=True)
+class AttachedMessage(Model):
+    """A message that is attached to another. Nothing in it is proven."""
+
+    #: The bare address of the From field; empty when it has none. Nothing proves it.
+    from_: str = ""
+    from_name: str = ""
+    to: List[str] = field(default_factory=list)
+    cc: List[str] = field(default_factory=list)
+    reply_to: List[str] = field(default_factory=list)
+    subject: str = ""
+    #: What its Date field says; null if that cannot be read.
+    date: Optional[datetime] = None
+    email_message_id: Optional[str] = None
+    text: str = ""
+    html: Optional[str] = None
+    #: The new part of the text, without quotes. What is forwarded stays.
+    reply_text: str = ""
+    attachments: List[AttachmentData] = field(default_factory=list)
+    calendar: Optional[Calendar] = None
+    headers: List[HeaderField] = field(default_factory=list, repr=False)
+    defects: List[Defect] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
 class MessageSummaryData(Model, Automation):
     """A message as lists show it. Lists over several agents and deliveries also name the agent."""
 
