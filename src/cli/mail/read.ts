@@ -1,21 +1,17 @@
 /** `e2a read`: shows one whole message. */
-import type { Static } from "@sinclair/typebox";
 import { Command, Option } from "commander";
 import { headerValue } from "../../mail.ts";
 import { calendarLine } from "../../message/calendar/words.ts";
 import { visibleText } from "../../message/text/visible.ts";
 import { verdictLine } from "../../verdict.ts";
-import type { AttachedMessage } from "../../wire/message.ts";
 import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
 import { openSession, receiverOf, receiverOption, type Session } from "../connect/session.ts";
-import type { MessageDetail } from "../connect/shapes.ts";
+import type { AttachedMessage, MessageDetail } from "../connect/shapes.ts";
 import { example } from "../terminal/help.ts";
 import { type Io, write } from "../terminal/io.ts";
 import { age, attachmentLines, facts, plain, plainLines, verifiedMark } from "../terminal/output.ts";
 import { saveAttachments } from "./attachments.ts";
-
-type Attached = Static<typeof AttachedMessage>;
 
 interface ReadFlags {
   peek?: boolean;
@@ -72,7 +68,7 @@ async function print(session: Session, message: MessageDetail, flags: ReadFlags)
 
 async function printAttached(
   session: Session,
-  message: Attached,
+  message: AttachedMessage,
   raw: () => Promise<Uint8Array>,
   flags: ReadFlags,
 ): Promise<void> {
@@ -133,7 +129,7 @@ function bodyOf({ html, text }: { html?: string | null; text?: string }, paint: 
   return plainLines(text ?? "").trim() || paint("dim", noText);
 }
 
-function readableAttached({ paint }: Session, message: Attached, place: string): string {
+function readableAttached({ paint }: Session, message: AttachedMessage, place: string): string {
   const header = (name: string) => headerValue(message.headers, name);
   const head = facts(
     [
