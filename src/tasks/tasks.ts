@@ -9,7 +9,7 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import type { Search, SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, Defect, OutboundAttachment, OutboundMail } from "../mail.ts";
+import type { Attachment, Defect, OutboundAttachment, OutboundMail, ReadMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { ReadLimits } from "../message/read.ts";
@@ -32,6 +32,8 @@ export interface TaskShapes {
     };
     output: Examined;
   };
+  /** Blobs in: the message as it is stored. */
+  read: { input: { limits: ReadLimits; failure: Defect | null }; output: ReadMail };
   /** Blobs in: the message; out: the content of the attachment with that index, or of all attachments. */
   attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
   /** Blobs in: the message that holds the images, if any. */
@@ -97,6 +99,11 @@ const byName: Tasks = {
         failure,
       ),
     };
+  },
+
+  async read({ limits, failure }, [raw = noBytes]) {
+    const { readMail } = await import("../message/read.ts");
+    return { output: await readMail(raw, limits, failure) };
   },
 
   async attachments({ limits, index }, [raw = noBytes]) {

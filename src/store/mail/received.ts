@@ -11,6 +11,7 @@ import {
   type EntityType,
   type HeaderField,
   type Mailbox,
+  READER_VERSION,
   type ReadMail,
   type ReadStatus,
   type Verdict,
@@ -31,6 +32,8 @@ export interface MailContent {
   headers: HeaderField[];
   attachments: Attachment[];
   defects: Defect[];
+  /** The READER_VERSION that parsed it; the first one wrote none, and its defects were strings. */
+  reader?: number;
 }
 
 /** The columns of a received message. */
@@ -120,6 +123,7 @@ export function keptOf(mail: ReadMail) {
       headers: mail.headers,
       attachments: mail.attachments,
       defects: mail.defects,
+      reader: READER_VERSION,
     },
     emailMessageId: mail.messageId,
     references: [...mail.references, ...mail.inReplyTo],
@@ -246,7 +250,7 @@ export function messageOnWire(row: MessageRow) {
 }
 
 /** The content parsed from the bytes, on the wire. */
-export function contentOnWire({ replyText, ...content }: MailContent) {
+export function contentOnWire({ replyText, reader: _, ...content }: MailContent) {
   return { ...content, reply_text: replyText };
 }
 
