@@ -7,7 +7,7 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import { foundNothing, type Search, type SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { OutboundMail, ReadMail } from "../mail.ts";
+import type { Defect, OutboundMail, ReadMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
@@ -24,6 +24,8 @@ import type { DnsSettings, TaskName, TaskShapes } from "./tasks.ts";
 
 /** Shorter text is searched for links in this process: a child costs more, even if the search were quadratic. */
 const INLINE_CHARS_MAX = 1_000;
+/** More than the trace fields of a message take. */
+const TRACE_BYTES_MAX = 16 * 1024;
 /** A shorter message without attachments is composed in this process: that takes linear time, under a millisecond. */
 const INLINE_COMPOSE_CHARS_MAX = 2 * 1024;
 
@@ -33,6 +35,8 @@ export interface Offload {
    * defects say so. Failures: `mail_loop`, `overloaded`, and `unavailable` if that kills a child too.
    */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
+  /** Reads a stored message anew, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
+  read(raw: Uint8Array): Promise<ReadMail>;
   /** One attachment by its path; null if it does not exist. Failures: `overloaded`, `unavailable`. */
   attachment(raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;
   /** All attachments in order, as they were sent or with what is packed in them. Fails like `attachment`. */
@@ -102,13 +106,22 @@ export function createOffload(options: {
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
-        const failure = defect(
-          "reading_failed",
-          `Only part of the message was read: reading it ${lossClauses[error.loss]}.`,
-        );
+        const failure = readingFailed(error);
         const alone = { host, alone: true };
         const plain = run("examine", { job, settings, dns, failure }, [pieces], alone);
         return (await plain.catch(unreadable("The message cannot be examined right now; try again later"))).output;
+      }
+    },
+
+    async read(raw) {
+      // What this server wrote on top took no room when the message was received.
+      const stored = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + TRACE_BYTES_MAX };
+      try {
+        return (await run("read", { limits: stored, failure: null }, [raw])).output;
+      } catch (error) {
+        if (!(error instanceof TaskLost)) throw error;
+        const plain = run("read", { limits: stored, failure: readingFailed(error) }, [raw]);
+        return (await plain.catch(unreadable("The message cannot be read right now; try again later"))).output;
       }
     },
 
@@ -183,6 +196,10 @@ export function createOffload(options: {
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
     },
   };
+}
+
+function readingFailed({ loss }: TaskLost): Defect {
+  return defect("reading_failed", `Only part of the message was read: reading it ${lossClauses[loss]}.`);
 }
 
 const lossClauses = {

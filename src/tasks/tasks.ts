@@ -32,6 +32,8 @@ export interface TaskShapes {
     };
     output: Examined;
   };
+  /** Blobs in: the message as it is stored. */
+  read: { input: { limits: ReadLimits; failure: Defect | null }; output: ReadMail };
   /** Blobs in: the message; out: the content of the attachment at that path, or of all attachments. */
   attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
   /** Blobs in: the message that it is attached to. */
@@ -99,6 +101,11 @@ const byName: Tasks = {
         failure,
       ),
     };
+  },
+
+  async read({ limits, failure }, [raw = noBytes]) {
+    const { readMail } = await import("../message/read.ts");
+    return { output: await readMail(raw, limits, failure) };
   },
 
   async attachments({ limits, opens, path }, [raw = noBytes]) {

@@ -12,6 +12,7 @@ import {
   type EntityType,
   type HeaderField,
   type Mailbox,
+  READER_VERSION,
   type ReadMail,
   type ReadStatus,
   type Verdict,
@@ -34,6 +35,8 @@ export interface MailContent {
   /** Absent in rows of earlier versions, and if there is none. */
   calendar?: Calendar;
   defects: Defect[];
+  /** The READER_VERSION that parsed it; the first one wrote none, and its defects were strings. */
+  reader?: number;
 }
 
 /** The columns of a received message. */
@@ -124,6 +127,7 @@ export function keptOf(mail: ReadMail) {
       attachments: mail.attachments,
       ...optional("calendar", mail.calendar ?? undefined),
       defects: mail.defects,
+      reader: READER_VERSION,
     },
     emailMessageId: mail.messageId,
     references: [...mail.references, ...mail.inReplyTo],
@@ -250,7 +254,7 @@ export function messageOnWire(row: MessageRow) {
 }
 
 /** The content parsed from the bytes, on the wire. */
-export function contentOnWire({ replyText, ...content }: MailContent) {
+export function contentOnWire({ replyText, reader: _, ...content }: MailContent) {
   return { ...content, reply_text: replyText };
 }
 
