@@ -156,9 +156,10 @@ function heloName(helo: string): string {
   return asciiDomain(helo) ?? "unknown";
 }
 
-/** An address without anything that could end the path or the line. */
+/** An address without anything that could end the path or the line. Only a quoted local part has spaces. */
 function path(address: string): string {
-  return address.slice(0, 320).replace(/[\x00-\x20<>\x7f]/g, "");
+  const unwanted = address.startsWith('"') ? /[\x00-\x1f<>\x7f]/g : /[\x00-\x20<>\x7f]/g;
+  return address.slice(0, 320).replace(unwanted, "");
 }
 
 function rfc5322Date(date: Date): string {
