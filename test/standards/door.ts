@@ -4,6 +4,8 @@ import type { Zone } from "../support/dns-server.ts";
 
 /** One message for the SMTP door, and from where it comes. */
 export interface DoorMail {
+  /** For the reader of a failure. */
+  name: string;
   raw: string | Buffer;
   from: string;
   helo: string;
