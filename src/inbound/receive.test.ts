@@ -188,16 +188,22 @@ describe("what the operator can decide", () => {
   test.each([
     ["accept", 250],
     ["defer", 451],
-  ] as const)("mail whose key DNS does not give is never refused for p=reject; dns_trouble %s: %i", async (trouble, code) => {
-    const zone: Zone = { ...home, "sel._domainkey.example.com": "SERVFAIL" };
-    await using t = await appWithBot({ zone, set: { "inbound.dmarc_reject": "refuse", "inbound.dns_trouble": trouble } });
-    const signed = await signMail(plainMail(), rsa);
-    expect((await send(t, { ...rejected, message: signed })).code).toBe(code);
-    if (code !== 250) return expect(await inbox(t)).toEqual([]);
-    const { verified, authentication } = await only(t);
-    expect(verified).toBe(false);
-    expect(authentication.dmarc).toEqual({ result: "temperror", policy: "reject", aligned_by: [] });
-  });
+  ] as const)(
+    "mail whose key DNS does not give is never refused for p=reject; dns_trouble %s: %i",
+    async (trouble, code) => {
+      const zone: Zone = { ...home, "sel._domainkey.example.com": "SERVFAIL" };
+      await using t = await appWithBot({
+        zone,
+        set: { "inbound.dmarc_reject": "refuse", "inbound.dns_trouble": trouble },
+      });
+      const signed = await signMail(plainMail(), rsa);
+      expect((await send(t, { ...rejected, message: signed })).code).toBe(code);
+      if (code !== 250) return expect(await inbox(t)).toEqual([]);
+      const { verified, authentication } = await only(t);
+      expect(verified).toBe(false);
+      expect(authentication.dmarc).toEqual({ result: "temperror", policy: "reject", aligned_by: [] });
+    },
+  );
 
   test.each([
     [{}, 250],

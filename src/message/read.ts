@@ -244,7 +244,11 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
   else if (from.length > 1) defects.push("The message has more than one From address.");
   else if (!author) defects.push("The From field can be read in more than one way.");
 
-  const dateText = first("date").replace(/\([^()]*\)/g, "");
+  // RFC 5322 4.3 allows white space around colons.
+  const dateText = first("date")
+    .replace(/\([^()]*\)/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/ ?: ?/g, ":");
   const date = new Date(dateText);
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
   if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");

@@ -35,7 +35,11 @@ function signedLines(raw: string, names: string[]): string[] {
 function canonicalField(line: string, how: string): string {
   if (how === "simple") return line;
   const colon = line.indexOf(":");
-  const value = line.slice(colon + 1).replace(/\r\n/g, "").replace(/[ \t]+/g, " ").trim();
+  const value = line
+    .slice(colon + 1)
+    .replace(/\r\n/g, "")
+    .replace(/[ \t]+/g, " ")
+    .trim();
   return `${line.slice(0, colon).trim().toLowerCase()}:${value}`;
 }
 

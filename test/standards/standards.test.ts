@@ -2,6 +2,8 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { sealMessage } from "mailauth";
+import type { Mailbox, ReadMail } from "../../src/mail.ts";
+import { readMail } from "../../src/message/read.ts";
 import { signingKey } from "../smtp/signed-mail.ts";
 import type { Zone, ZoneEntry } from "../support/dns-server.ts";
 import { type Detail, type DoorMail, throughTheDoor } from "./door.ts";
@@ -35,7 +37,10 @@ interface Trial {
 
 async function expectAll(trials: Trial[]): Promise<void> {
   const zone: Zone = Object.assign({}, ...trials.map((trial) => trial.zone));
-  const details = await throughTheDoor(zone, trials.map(({ mail }) => mail));
+  const details = await throughTheDoor(
+    zone,
+    trials.map(({ mail }) => mail),
+  );
   const got = details.map((detail, i) => (typeof detail === "string" ? detail : trials[i]?.said(detail)));
   const named = (results: (string | undefined)[]) => trials.map(({ mail }, i) => `${mail.name}: ${results[i]}`);
   expect(named(got)).toEqual(named(trials.map(({ expected }) => expected)));
@@ -190,4 +195,70 @@ async function dmarcTrials(): Promise<Trial[]> {
 test("SPF, DKIM, ARC and DMARC say what their RFCs ask for", async () => {
   const tables = await Promise.all([spfTrials(), dkimTrials(), arcTrials(), dmarcTrials()]);
   await expectAll(tables.flat());
+});
+
+interface MessageCase extends Omit<Case, "result"> {
+  mail?: string;
+  /** A message with this field instead. */
+  subject?: string;
+  from?: string;
+  /** A message with a file whose Content-Disposition has these parameters. */
+  file?: string;
+  door?: boolean;
+  reads: Record<string, unknown>;
+}
+
+const limits = { maxParts: 100, maxDepth: 10, maxHeaderBytes: 256 * 1024 };
+
+function messageOf({ mail, subject = "x", from = "a@b.test", file }: MessageCase): string {
+  const header = `From: ${from}\nSubject: ${subject}\n`;
+  const parts = [
+    "Content-Type: multipart/mixed; boundary=b\n\n--b\n\nHi\n--b\nContent-Type: application/x-stuff",
+    `Content-Disposition: attachment; ${file}\n\nstuff\n--b--\n`,
+  ];
+  const text = mail ?? header + (file === undefined ? "\nHi\n" : parts.join("\n"));
+  return text.replaceAll("\n", "\r\n");
+}
+
+const shownMailbox = ({ name, address }: Mailbox) => (name === "" ? address : `${name} <${address}>`);
+
+/** The members of a read message that the case names, in the words of the table. */
+function shownAs(mail: ReadMail, wanted: Record<string, unknown>): Record<string, unknown> {
+  const files = wanted.files as string[] | undefined;
+  const shown: Record<string, unknown> = {
+    ...mail,
+    ...Object.fromEntries((["from", "to", "cc", "replyTo"] as const).map((key) => [key, mail[key].map(shownMailbox)])),
+    text: mail.text.trimEnd(),
+    html: mail.html?.trimEnd(),
+    date: mail.date?.toISOString().replace(".000Z", "Z"),
+    files: mail.attachments.map(({ filename, content_type, size }, i) =>
+      [filename, content_type, ...(files?.[i]?.endsWith(` ${size}`) ? [size] : [])].join(" "),
+    ),
+  };
+  return Object.fromEntries(Object.keys(wanted).map((key) => [key, shown[key]]));
+}
+
+test("messages in the forms of their RFCs are read", async () => {
+  const sections = await table<{ section: string; cases: MessageCase[] }>("message.yaml");
+  const cases = sections.flatMap(({ section, cases }) => cases.map((one) => ({ ...one, section })));
+  const named = (results: unknown[]) =>
+    cases.map(({ section, name }, i) => ({ case: `${section}: ${name}`, is: results[i] }));
+  const read = await Promise.all(
+    cases.map(async (one) => shownAs(await readMail(Buffer.from(messageOf(one)), limits), one.reads)),
+  );
+  expect(named(read)).toEqual(named(cases.map(({ reads }) => reads)));
+
+  const atDoor = cases.filter(({ door }) => door);
+  const details = await throughTheDoor(
+    {},
+    atDoor.map((one) => ({ name: one.name, raw: messageOf(one), from: "a@b.test", ...client })),
+  );
+  const bare = (shown: unknown) => (shown as string[]).map((one) => /<(.*)>$/.exec(one)?.[1] ?? one);
+  for (const [i, { reads }] of atDoor.entries()) {
+    const { from, to, subject, text } = details[i];
+    if (reads.from) expect([from]).toEqual(bare(reads.from));
+    if (reads.to) expect(to).toEqual(bare(reads.to));
+    if (reads.subject) expect(subject).toBe(reads.subject as string);
+    if (reads.text) expect(text.trimEnd()).toBe(reads.text);
+  }
 });
