@@ -79,7 +79,7 @@ export function replies(deps: RouteDeps) {
 
   async function findOwn(caller: Caller, address: string, id: string): Promise<Found & { agent: AgentRow }> {
     const agent = mayWrite(await ownAgent(store, caller, address));
-    const found = await findMessage(store, agent, id);
+    const found = await findMessage(deps, agent, id);
     if (!found) throw notFound("message");
     return { agent, ...found };
   }
