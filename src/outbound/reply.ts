@@ -135,12 +135,9 @@ export function distinct<T extends { to: Mailbox[]; cc: Mailbox[]; bcc: Mailbox[
   return { to: given.to.filter(once), cc: given.cc.filter(once), bcc: given.bcc.filter(once) };
 }
 
-/**
- * `Re: …` with a single prefix, whatever prefixes the original had, in any language (RFC 5322 3.6.5). French `TR:` goes
- * too: programs in other languages do not know it, so threads with French readers would grow `Re: TR: Re: TR: …`.
- */
+/** `Re: …` with a single prefix, whatever prefixes the original had, in any language (RFC 5322 3.6.5). */
 export function replySubject(subject: string): string {
-  return prefixed("Re:", withoutReplyPrefixes(subject, ["tr"]));
+  return prefixed("Re:", withoutReplyPrefixes(subject));
 }
 
 /** `Fwd: …` with a single prefix, in any language. */

@@ -41,9 +41,9 @@ const counted = /(?:\[\d{1,4}\]|\(\d{1,4}\)|\^\d{1,4})$/;
 /** Lists and filters put `[tag]` before a subject. */
 const tags = /^\s{0,9}(?:\[[^\][]{1,60}\]\s{0,9}){0,3}/;
 
-/** The subject without the prefixes of answers at its beginning, in any language, and without those in `more`. */
-export function withoutReplyPrefixes(subject: string, more: readonly string[] = []): string {
-  return withoutPrefixes(subject, more.length === 0 ? replyWords : new Set([...replyWords, ...more]));
+/** The subject without the prefixes of answers at its beginning, in any language. */
+export function withoutReplyPrefixes(subject: string): string {
+  return withoutPrefixes(subject, replyWords);
 }
 
 /** The subject without the prefixes of forwarded messages at its beginning, in any language. */

@@ -1,4 +1,5 @@
 import type { Static } from "@sinclair/typebox";
+import { type Quotable, quotedDate } from "../../../message/quote.ts";
 import { renamedMessageId } from "../../../outbound/provider-id.ts";
 import { inboundOriginal, type Original, outboundOriginal } from "../../../outbound/reply.ts";
 import type { SendRequest } from "../../../outbound/send.ts";
@@ -29,6 +30,8 @@ interface Context {
 /** A message that is answered or forwarded, and its bytes. */
 export interface Found {
   original: Original;
+  /** What a quote shows of it, with its HTML as it was written. */
+  quotable: Quotable;
   raw(): Promise<Uint8Array | null>;
 }
 
@@ -87,7 +90,11 @@ export async function findMessage(
   const inbound = await store.getMessage(agent.id, id);
   if (inbound) {
     const { message, content, raw } = inbound;
-    return { original: inboundOriginal(message, content), raw: async () => raw };
+    const { to, cc, subject } = message;
+    const { text, html } = content;
+    const date = quotedDate(content.headers, message.createdAt);
+    const quotable = { from: message.from[0] ?? null, to, cc, subject, date, text, html };
+    return { original: inboundOriginal(message, content), quotable, raw: async () => raw };
   }
   const outbound = await store.getOutbound(agent.userId, id);
   // The server's own mail to reviewers must not be answered or forwarded: it has links that decide.
@@ -95,7 +102,10 @@ export async function findMessage(
   const { outboundSmtp: upstream } = config;
   const { host } = upstream.byDomain.find(({ domain }) => domain === agent.domain) ?? upstream;
   const renamed = outbound.recipients.flatMap((one) => renamedMessageId(one.providerMessageId, host) ?? []);
-  return { original: outboundOriginal(outbound.message, renamed), raw: () => store.outboundBytes(id) };
+  const { subject, createdAt: date } = outbound.message;
+  const { from, to, cc, text, html } = outbound.message.content;
+  const quotable = { from, to, cc, subject, date, text, html };
+  return { original: outboundOriginal(outbound.message, renamed), quotable, raw: () => store.outboundBytes(id) };
 }
 
 /** Returns the agent if it may send. Failure `forbidden` for a domain's own mailbox. */
