@@ -20,7 +20,7 @@ const forms = [
   // Sendmail and OpenSMTPD: "250 2.0.0 ID Message accepted for delivery"
   /^250 2\.\d\.\d ([\w.-]{4,200}) Message accepted/i,
   // Amazon SES: "250 Ok ID"; SparkPost: "250 2.0.0 OK 12/34-56789-ABCDEF"; Campaign Monitor: "OK:ID"
-  /^250(?: 2\.\d\.\d)? ok:? {0,2}<?([\w./+=-]*\d[\w./+=-]{3,200})>?$/i,
+  /^250(?: 2\.\d\.\d)? ok:? {0,2}<?([\w./+=-]{5,200})>?$/i,
 ];
 
 /**
@@ -32,8 +32,9 @@ export function providerIdOf(reply: string | null, known: { messageId: string; r
   if (!reply?.startsWith("2")) return null;
   const text = reply.slice(0, REPLY_CHARS_MAX).trim();
   for (const form of forms) {
-    const id = form.exec(text)?.[1]?.replace(/[.=]+$/, "");
-    if (id && `<${id}>` !== known.messageId && id.toLowerCase() !== known.recipient) return id;
+    const id = form.exec(text)?.[1]?.replace(/\.$/, "");
+    // A word is not an id: "queued as requested".
+    if (id && /\d/.test(id) && `<${id}>` !== known.messageId && id.toLowerCase() !== known.recipient) return id;
   }
   return null;
 }

@@ -188,6 +188,7 @@ export function replyCases(it: ApiWorld): void {
         });
         expect({ status, conversation: body.conversation_id }).toEqual({ status: 200, conversation });
         const { body: arrived } = await it.api.get(path(reader, await newest(reader)));
+        const { text } = arrived;
         expect(arrived).toMatchObject({ subject: "Fwd: Figures", text: expect.stringContaining("See below.") });
         expect(
           arrived.attachments.map((file: { filename: string }) => file.filename.replace(/^Figures/, "Fwd Figures")),
@@ -196,8 +197,8 @@ export function replyCases(it: ApiWorld): void {
         expect(names).not.toContain("In-Reply-To");
         expect(names).not.toContain("References");
         const isQuoted = include === undefined;
-        expect(arrived.text.includes("See the files.")).toBe(isQuoted);
-        expect(arrived.text.includes("From: <alice@sender.example>\n")).toBe(isQuoted);
+        expect(text.includes("See the files.")).toBe(isQuoted);
+        expect(text.includes("From: <alice@sender.example>\n")).toBe(isQuoted);
         const last = await it.api.get(`${path(reader, arrived.message_id)}/attachments/${files.length - 1}`);
         if (include === "attachments" || isQuoted) expect(last.body).toBe("3,4");
         if (include === "message") expect(last.body).toContain("Message-ID: <files@sender.example>");

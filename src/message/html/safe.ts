@@ -16,9 +16,16 @@ export interface SafeHtmlOptions {
   isQuote?: boolean;
 }
 
-/** Properties and functions by which a quote could cover or hide the words around it. */
-const reachingOut =
-  /position|inset|transform|z-index|float|(?:^|[^\w])(?:top|left|right|bottom|clip|all)\s*:|margin[^;]*-\s*\d/i;
+/** Properties by which a quote could cover or hide the words around it; negative margins do, too. */
+const reaching = /position|inset|transform|z-index|float|(?:^|[^\w-])(?:top|left|right|bottom|clip|all):/i;
+const negative = /-\d/;
+
+function reachesOut(style: string): boolean {
+  return style
+    .replace(/\s/g, "")
+    .split(";")
+    .some((declaration) => reaching.test(declaration) || (/margin/i.test(declaration) && negative.test(declaration)));
+}
 
 /** The HTML of a mail for a quote of it in another mail; `contentIds` names the pictures that go along. */
 export function quotableHtml(html: string, contentIds: readonly string[]): string {
@@ -177,7 +184,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
       }
       // The title from the mail is untrusted; ours says where the link goes.
       if (key === "title" && name === "a") continue;
-      if (options.isQuote && (key === "id" || (key === "style" && reachingOut.test(content)))) continue;
+      if (options.isQuote && (key === "id" || (key === "style" && reachesOut(content)))) continue;
       write(key, key === "style" ? harmlessCss(content, { pictures: options.images }) : withoutOverrides(content));
     }
     // The body becomes a `div`, which does not have this attribute.
