@@ -8,6 +8,7 @@ import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
+import { messageIdsIn } from "./message-ids.ts";
 import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
@@ -33,10 +34,6 @@ const SUBJECT_CHARS_MAX = 2 * 998;
 const SUBJECT_FIELD_CHARS_MAX = 32 * 1024;
 /** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
-/** Ids kept from a References field: the latest, because threads are found by the last few. */
-const REFERENCES_MAX = 100;
-/** RFC 5322 2.1.1: an id does not fold. */
-const MESSAGE_ID_BYTES_MAX = 998;
 /** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
@@ -262,6 +259,7 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     const [field] = fieldsNamed(block, key);
     return field ? fieldText(field, charset) : "";
   };
+  const idsIn = (key: string) => messageIdsIn(first(key), key === "references" ? "references" : "other");
   const defects = new Defects();
   if (block.cut) defects.add("header_truncated");
   if (block.fields.some(hasStrayBytes)) defects.add("header_charset_unknown");
@@ -303,9 +301,9 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     cc: mailboxes.cc,
     replyTo: mailboxes.replyTo,
     subject: cut(subject, SUBJECT_CHARS_MAX),
-    messageId: readMessageIds(first("message-id"))[0] ?? null,
-    inReplyTo: readMessageIds(first("in-reply-to")),
-    references: readMessageIds(first("references")),
+    messageId: idsIn("message-id")[0] ?? null,
+    inReplyTo: idsIn("in-reply-to"),
+    references: idsIn("references"),
     date: dated ? date : null,
     headers: readFields(block, charset),
     defects: defects.list,
@@ -390,16 +388,6 @@ function onlyAddress(values: string[]): string | null {
 /** Text for one line of a list, without what turns the direction of the text around it. */
 function shownLine(text: string): string {
   return cleanLine(text.replace(directionControls, ""));
-}
-
-/** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
-function readMessageIds(value: string): string[] {
-  const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
-  const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
-  return ids
-    .filter((id) => Buffer.byteLength(id) <= MESSAGE_ID_BYTES_MAX)
-    .slice(-REFERENCES_MAX)
-    .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
 }
 
 function cut(text: string, charsMax: number): string {

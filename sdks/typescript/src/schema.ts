@@ -624,7 +624,7 @@ export interface paths {
         put?: never;
         /**
          * Reply to a message
-         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. Nothing is quoted. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
+         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
          */
         post: operations["replyToMessage"];
         delete?: never;
@@ -644,7 +644,7 @@ export interface paths {
         put?: never;
         /**
          * Forward a message
-         * @description Responses are those of POST /api/v1/send.
+         * @description As a person would forward it: its text below `body`, and its attachments. With `include: message` it is one file, as it was received. Responses are those of POST /api/v1/send.
          */
         post: operations["forwardMessage"];
         delete?: never;
@@ -4063,6 +4063,11 @@ export interface operations {
                      * @default false
                      */
                     reply_all?: boolean;
+                    /**
+                     * @description Adds the answered message below `body` (and `html_body`), as mail programs quote it.
+                     * @default false
+                     */
+                    quote_history?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
                     /** @description Hidden from the other recipients. */
@@ -4136,11 +4141,12 @@ export interface operations {
                     /** @description Plain text. */
                     body?: string;
                     /**
-                     * @description What to include: the whole message as a file, only its attachments, or nothing.
-                     * @default message
+                     * @description The files to include: the whole message as one file, its attachments, or none. By default its attachments, with `quote_history`.
                      * @enum {string}
                      */
                     include?: "message" | "attachments" | "none";
+                    /** @description Adds the message's text and HTML below `body`, under its From, Date, Subject and To. By default, only if `include` is not given. */
+                    quote_history?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
                     /** @description Hidden from the other recipients. */
