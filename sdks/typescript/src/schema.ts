@@ -231,7 +231,7 @@ export interface paths {
         };
         /**
          * List the browsers that are signed in
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listSessions"];
         put?: never;
@@ -271,7 +271,7 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listKeys"];
         put?: never;
@@ -315,7 +315,7 @@ export interface paths {
         };
         /**
          * List signing secrets
-         * @description Newest first; the first one signs.
+         * @description Newest first, and the first one signs; all of them unless `page_size` is given.
          */
         get: operations["listSigningSecrets"];
         put?: never;
@@ -1089,7 +1089,7 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -2544,28 +2544,42 @@ export interface components {
             verification_token: string;
             dns_records: {
                 mx: {
+                    /** @description `@`: the domain itself. `name` is its whole name. */
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                     priority: number;
                 };
                 txt?: {
+                    /** @description `@`: the domain itself. `name` is its whole name. */
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 spf: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dmarc: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dkim?: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dkim_ed25519?: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
             };
@@ -2885,7 +2899,7 @@ export interface operations {
                  */
                 "application/json": {
                     /** @description Freezes outbound mail of all agents. */
-                    paused?: boolean;
+                    paused: boolean;
                 };
             };
         };
@@ -3071,7 +3085,12 @@ export interface operations {
     };
     listSessions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3086,6 +3105,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         sessions: components["schemas"]["Session"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3114,7 +3135,12 @@ export interface operations {
     };
     listKeys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3129,6 +3155,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         keys: components["schemas"]["ApiKey"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3203,7 +3231,12 @@ export interface operations {
     };
     listSigningSecrets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3218,6 +3251,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         secrets: components["schemas"]["SigningSecret"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3281,7 +3316,7 @@ export interface operations {
     listAgents: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3606,7 +3641,7 @@ export interface operations {
                 sort?: "asc" | "desc";
                 /** @description `outbound`: what the agent sent, of every status; `q` cannot be used with it. */
                 direction?: "inbound" | "outbound";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3881,7 +3916,7 @@ export interface operations {
                 until?: string;
                 /** @description `desc`: newest first. */
                 sort?: "asc" | "desc";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4243,7 +4278,7 @@ export interface operations {
                 since?: string;
                 /** @description Handed in before this time. */
                 until?: string;
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4676,7 +4711,7 @@ export interface operations {
     listAudit: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4705,7 +4740,7 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4737,7 +4772,7 @@ export interface operations {
     getConversation: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4774,7 +4809,7 @@ export interface operations {
     listSuppressions: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4928,7 +4963,12 @@ export interface operations {
     };
     listWebhooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4943,6 +4983,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         webhooks: components["schemas"]["Webhook"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -5117,7 +5159,7 @@ export interface operations {
                 /** @description About this received message. */
                 message?: string;
                 status?: "pending" | "paused" | "succeeded" | "failed";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5300,7 +5342,7 @@ export interface operations {
                 wait?: number;
                 /** @description `asc`: oldest first. */
                 sort?: "asc" | "desc";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5352,7 +5394,7 @@ export interface operations {
     listDomains: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5476,7 +5518,7 @@ export interface operations {
                  */
                 "application/json": {
                     /** @description Freezes outbound mail of all its agents. */
-                    paused?: boolean;
+                    paused: boolean;
                 };
             };
         };

@@ -120,6 +120,8 @@ export function decisions(deps: RouteDeps) {
     if (Object.values(recipients).every((list) => list.length === 0))
       complain("to", "is required: name at least one recipient in to, cc or bcc");
     input.checkCount(recipients, complain, config.limits);
+    // A reviewer may hand back what there is.
+    if (given.subject !== message.subject) input.checkSubject(given.subject, complain);
     if (errors.size > 0) throw invalid([...errors].map(([field, problem]) => ({ field, message: problem })));
     const said = input.contentOf(contentIn(given));
     const bodies = await bodiesOf(content, given);

@@ -11,7 +11,7 @@ import { download } from "../../framework/download.ts";
 import { type Identity, requireStanding } from "../../framework/identity.ts";
 import {
   answer,
-  body,
+  changeBody,
   choice,
   flag,
   type Given,
@@ -230,7 +230,7 @@ export function messages(deps: RouteDeps) {
         return summaryOnWire(changed);
       },
       {
-        body: body({
+        body: changeBody({
           status: Type.Optional(choice(["unread", "read"])),
           add_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),
           remove_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),

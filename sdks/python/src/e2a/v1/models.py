@@ -157,9 +157,12 @@ class TestMail(Model):
 class DnsRecord(Model):
     """A record to publish."""
 
+    #: ``@`` for the domain itself, otherwise as ``name``.
     host: str = ""
     value: str = ""
     priority: Optional[int] = None
+    #: The whole name of the record.
+    name: str = ""
 
 
 @dataclass(frozen=True)
