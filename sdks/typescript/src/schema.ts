@@ -679,7 +679,7 @@ export interface paths {
         };
         /**
          * List what agents sent
-         * @description Newest first, of every status. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of text.
+         * @description Newest first, of every status; with `status=pending_approval` those that expire soonest first, 100 to a page. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of texts and files.
          */
         get: operations["listOutbound"];
         put?: never;
@@ -1840,6 +1840,16 @@ export interface components {
                 first_time: boolean;
             }[];
         };
+        OutboundAttachment: {
+            index: number;
+            filename: string;
+            content_type: string;
+            /** @description Decoded, in bytes. */
+            size: number;
+            content_id?: string;
+            /** @description The file, while the message waits for approval; in answers to GET, unless `data=false`. */
+            data?: string;
+        };
         /** @description What the agent wrote, when a reviewer changed it. */
         Original: {
             subject: string;
@@ -1875,7 +1885,7 @@ export interface components {
             /** @description In lists only while it waits for approval. */
             body_text?: string;
             body_html?: string;
-            attachments?: components["schemas"]["Attachment"][];
+            attachments?: components["schemas"]["OutboundAttachment"][];
             /** @description The upstream's own id of the message. */
             provider_message_id?: string;
             /** @enum {string} */
@@ -4278,6 +4288,8 @@ export interface operations {
                 since?: string;
                 /** @description Handed in before this time. */
                 until?: string;
+                /** @description `false` leaves out the bytes of the files of messages that wait for approval. */
+                data?: boolean;
                 /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
@@ -4306,7 +4318,10 @@ export interface operations {
     };
     getOutbound: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `false` leaves out the bytes of the files of messages that wait for approval. */
+                data?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The resource's id. */

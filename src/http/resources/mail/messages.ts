@@ -113,7 +113,7 @@ export function messages(deps: RouteDeps) {
       asked,
       ["sent", sort, filter],
       (after, limit) =>
-        readOutbound(store, agent.userId, filter, { sort, limit, after: after?.[0] }, (row) =>
+        readOutbound(store, agent.userId, filter, { sort, limit, after: after ? { id: after[0] } : undefined }, (row) =>
           outboundSummaryOnWire(row, agent.domain),
         ),
       ({ id }) => [id],
