@@ -1,7 +1,15 @@
 import type { Gatekeeper } from "../approval/gatekeeper.ts";
 import type { Outgoing } from "../approval/outgoing.ts";
 import type { Config } from "../config.ts";
-import type { Attachment, HeaderField, Mailbox, Method, OutboundAttachment, OutboundMail, OutboundType } from "../mail.ts";
+import type {
+  Attachment,
+  HeaderField,
+  Mailbox,
+  Method,
+  OutboundAttachment,
+  OutboundMail,
+  OutboundType,
+} from "../mail.ts";
 import type { Edit } from "../store/outbound/holds.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
 import type { SendLimits } from "../store/outbound/send-limits.ts";

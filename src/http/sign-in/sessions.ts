@@ -21,7 +21,10 @@ export function sessions(deps: RouteDeps) {
         requireAccountKey(caller);
         const all = await store.listSessions(caller.user.id, new Date(clock.now()));
         const { rows, next } = await cutPage(deps.vault, query, ["sessions", caller.user.id], all);
-        return { sessions: rows.map((row) => ({ ...sessionOnWire(row), current: row.id === caller.proofId })), ...next };
+        return {
+          sessions: rows.map((row) => ({ ...sessionOnWire(row), current: row.id === caller.proofId })),
+          ...next,
+        };
       },
       {
         query: query(pageQuery),

@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addMessage, addOutbound, claimRecipients, later, outboundFor, watch } from "../../../test/store/rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addMessage,
+  addOutbound,
+  claimRecipients,
+  later,
+  outboundFor,
+  watch,
+} from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 
@@ -49,7 +58,8 @@ onEveryDatabase((it) => {
   test("a limit of 0 holds nothing", async () => {
     const agent = await addAgent(it.store);
     for (let i = 0; i < 5; i++) {
-      const more = { conversationId: "conv_a", limits: { ...limits, loopMessages: 0 }, now: later(i) };
+      const zero = { ...limits, loopMessages: 0 };
+      const more = { conversationId: "conv_a", references: ["<q@people.example>"], limits: zero, now: later(i) };
       const { message } = await addOutbound(it.store, agent.id, { ...more, recipients: ["bob@people.example"] });
       expect(message.hold).toBeNull();
     }

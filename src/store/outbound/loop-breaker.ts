@@ -46,17 +46,15 @@ const selectOwn = statement(
       .limit(1),
 );
 
-const selectLastSent = statement(
-  ({ db, t }, p: Params<{ agentId: string; name: string }>, kind: string) => {
-    const { table, column } = countedIn(t, kind);
-    return db
-      .select({ at: table.createdAt })
-      .from(table)
-      .where(and(eq(table.agentId, p.agentId), eq(column, p.name)))
-      .orderBy(desc(table.createdAt))
-      .limit(1);
-  },
-);
+const selectLastSent = statement(({ db, t }, p: Params<{ agentId: string; name: string }>, kind: string) => {
+  const { table, column } = countedIn(t, kind);
+  return db
+    .select({ at: table.createdAt })
+    .from(table)
+    .where(and(eq(table.agentId, p.agentId), eq(column, p.name)))
+    .orderBy(desc(table.createdAt))
+    .limit(1);
+});
 
 const selectLastInConversation = statement(
   ({ db, t: { messages } }, p: Params<{ agentId: string; conversationId: string }>) =>
@@ -68,14 +66,13 @@ const selectLastInConversation = statement(
       .limit(1),
 );
 
-const selectLastFrom = statement(
-  ({ db, t: { messages } }, p: Params<{ agentId: string; address: string }>) =>
-    db
-      .select({ at: messages.createdAt })
-      .from(messages)
-      .where(and(eq(messages.agentId, p.agentId), eq(messages.fromAddress, p.address)))
-      .orderBy(desc(messages.createdAt))
-      .limit(1),
+const selectLastFrom = statement(({ db, t: { messages } }, p: Params<{ agentId: string; address: string }>) =>
+  db
+    .select({ at: messages.createdAt })
+    .from(messages)
+    .where(and(eq(messages.agentId, p.agentId), eq(messages.fromAddress, p.address)))
+    .orderBy(desc(messages.createdAt))
+    .limit(1),
 );
 
 /** Whether mail of this key has come in after the last that the agent sent. */

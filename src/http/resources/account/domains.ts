@@ -3,7 +3,14 @@ import { domainToASCII } from "node:url";
 import type { Static } from "@sinclair/typebox";
 import { getPublicSuffix } from "tldts";
 import { type AdvisedCheck, adviseRecords } from "../../../domains/advice.ts";
-import { type DnsRecord, type DomainRecords, dnsTrouble, domainRecords, publishedTexts, shown } from "../../../domains/records.ts";
+import {
+  type DnsRecord,
+  type DomainRecords,
+  dnsTrouble,
+  domainRecords,
+  publishedTexts,
+  shown,
+} from "../../../domains/records.ts";
 import { domainWithKeys, newDkimKeys } from "../../../outbound/dkim-keys.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import { claimRows, type DomainWithKeys } from "../../../store/accounts/domains.ts";

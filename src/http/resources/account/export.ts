@@ -145,7 +145,13 @@ async function* outboundOf(deps: RouteDeps, user: UserRow) {
   const { store } = deps;
   for (let after: OutboundPlace | undefined; ; ) {
     const page = { sort: "asc", limit: PAGE, after } as const;
-    const { rows }: { rows: OutboundPlace[] } = await readOutbound(store, user.id, {}, page, ({ message }) => message.id);
+    const { rows }: { rows: OutboundPlace[] } = await readOutbound(
+      store,
+      user.id,
+      {},
+      page,
+      ({ message }) => message.id,
+    );
     for (const { id } of rows) {
       const [outbound, raw] = [await store.getOutbound(user.id, id), await store.outboundBytes(id)];
       if (outbound && raw) yield { ...(await withBodyOnWire(outbound, deps)), raw_message: asBase64(raw) };

@@ -116,7 +116,13 @@ export function webhooks(deps: RouteDeps) {
       {
         query: query(pageQuery),
         response: { 200: answer(page("webhooks", Webhook)) },
-        ...operation({ id: "listWebhooks", tag, summary: "List webhooks", description: "Newest first; all of them unless `page_size` is given.", failures }),
+        ...operation({
+          id: "listWebhooks",
+          tag,
+          summary: "List webhooks",
+          description: "Newest first; all of them unless `page_size` is given.",
+          failures,
+        }),
       },
     )
     .get(

@@ -26,7 +26,10 @@ const PENDING_PAGE_SIZE = 100;
 
 const dataQuery = {
   data: Type.Optional(
-    flag({ default: true, description: "`false` leaves out the bytes of the files of messages that wait for approval." }),
+    flag({
+      default: true,
+      description: "`false` leaves out the bytes of the files of messages that wait for approval.",
+    }),
   ),
 };
 const ListQuery = query({
