@@ -52,6 +52,47 @@ export function approvalCases(it: ApiWorld): void {
       expect(list.messages).toEqual([body]);
     });
 
+    test("has its files while it waits, and all that it shows can be handed back", async () => {
+      const files = [
+        { filename: "a.txt", content_type: "text/plain", data: btoa("hello"), content_id: "a" },
+        { filename: "b.bin", content_type: "application/octet-stream", data: btoa("\0\x01\xff") },
+      ];
+      const held = await hold({ to: [`Ann <${outside}>`], html_body: '<img src="cid:a"> and more', attachments: files });
+      expect(held.body.attachments).toMatchObject(files);
+      const { body: bare } = await it.api.get(`${held.path}?data=false`);
+      expect(bare.attachments.map(({ data }: { data?: string }) => data)).toEqual([undefined, undefined]);
+      const before = await raw(held);
+      const { to, subject, body_text, body_html, attachments } = held.body;
+      const empty = await it.api.post(`${held.path}/approve`, { subject: " " });
+      expect(empty).toMatchObject({ status: 400, body: { errors: [{ field: "subject" }] } });
+      const shown = { to, subject, body_text, body_html, attachments };
+      const approved = await it.api.post(`${held.path}/approve`, shown);
+      expect(approved).toMatchObject({ status: 200, body: { edited: false, content_hash: held.body.content_hash } });
+      expect(await raw(held)).toEqual(before);
+      expect((await it.api.get(held.path)).body.attachments[0].data).toBeUndefined();
+      const other = await hold({ attachments: files.slice(1) });
+      const changed = [{ ...other.body.attachments[0], data: btoa("\0\x01\xfe") }];
+      expect((await it.api.post(`${other.path}/approve`, { attachments: changed })).body).toMatchObject({ edited: true });
+    });
+
+    test("is listed by its expiry, soonest first, page by page", async () => {
+      const mine = it.api.as(await it.server.newAccount());
+      const agent = await it.newAgent(mine);
+      const ids: string[] = [];
+      for (const hours of [3, 1, 2]) {
+        await mine.patch(`/api/v1/agents/${agent}`, { hitl_enabled: true, hitl_ttl_seconds: hours * 3600 });
+        const mail = { to: [outside], subject: `${hours}`, body: "Hello" };
+        ids[hours - 1] = (await mine.post("/api/v1/send", mail)).body.message_id;
+      }
+      const idsOf = (messages: { id: string }[]) => messages.map(({ id }) => id);
+      const path = "/api/v1/messages?status=pending_approval";
+      expect(idsOf((await mine.get(path)).body.messages)).toEqual(ids);
+      const { body: first } = await mine.get(`${path}&page_size=2`);
+      const { body: second } = await mine.get(`${path}&page_size=2&token=${first.next_token}`);
+      expect([...idsOf(first.messages), ...idsOf(second.messages)]).toEqual(ids);
+      expect(second.next_token).toBeUndefined();
+    });
+
     test("leaves as it is when it is approved, and the audit list has it", async () => {
       const held = await hold();
       const before = await raw(held);

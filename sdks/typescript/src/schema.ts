@@ -899,7 +899,7 @@ export interface paths {
         put?: never;
         /**
          * Decide by a link: approve
-         * @description A form (application/x-www-form-urlencoded) with `t`, as the page sends it. Works once.
+         * @description A form (application/x-www-form-urlencoded) with `t`, as the page sends it; the link itself works too. Works once.
          */
         post: operations["postApproveLink"];
         delete?: never;
@@ -923,7 +923,7 @@ export interface paths {
         put?: never;
         /**
          * Decide by a link: reject
-         * @description A form (application/x-www-form-urlencoded) with `t` and `reason`, as the page sends it. Works once.
+         * @description A form (application/x-www-form-urlencoded) with `t` and `reason`, as the page sends it; the link itself works too. Works once.
          */
         post: operations["postRejectLink"];
         delete?: never;
@@ -4660,7 +4660,12 @@ export interface operations {
     };
     postApproveLink: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4705,7 +4710,12 @@ export interface operations {
     };
     postRejectLink: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
