@@ -44,6 +44,11 @@ const classes: Class[] = [
     doc: "What passed and what failed. ``verified`` of the message is the verdict.",
     from: ["Authentication"],
   },
+  {
+    name: "Defect",
+    doc: "Something that was repaired, guessed or left out when a message was read.",
+    from: ["Defect"],
+  },
   { name: "HeaderField", doc: "A header field, decoded.", from: ["MessageDetail.headers"] },
   {
     name: "MessageSummaryData",

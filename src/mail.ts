@@ -184,6 +184,12 @@ export interface OutboundMail {
   headers: HeaderField[];
 }
 
+/**
+ * The version of the reader of mail. Content that a reader of another version parsed is parsed again when it is next
+ * opened, so increase it when mail that is stored already should be read anew.
+ */
+export const READER_VERSION = 2;
+
 /** A message as parsed from its bytes. Parsing never fails: `defects` lists what could not be read. */
 export interface ReadMail {
   /** RFC5322.From mailboxes; more than one From address is a defect and proves nothing. */
@@ -207,8 +213,15 @@ export interface ReadMail {
   snippet: string;
   attachments: Attachment[];
   headers: HeaderField[];
-  /** What was wrong with the message, one sentence each. */
-  defects: string[];
+  defects: Defect[];
+}
+
+/** Something that was repaired, guessed or left out when a message was read. */
+export interface Defect {
+  /** One of those in message/defects.ts. */
+  code: string;
+  /** One sentence for people. */
+  detail: string;
 }
 
 /**

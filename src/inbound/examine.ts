@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Envelope, ReadMail, Verdict } from "../mail.ts";
+import type { Defect, Envelope, ReadMail, Verdict } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import { type Automation, automationOf } from "../message/automation.ts";
 import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
@@ -55,7 +55,7 @@ export interface ExaminedMessage extends Automation {
  * in a child process.
  *
  * The message is read as it is stored, so that a field that was removed as forged cannot reappear by another way.
- * @param defect Why reading the whole message failed before, if it did. It is among the defects, and only the header
+ * @param failure Why reading the whole message failed before, if it did. It is among the defects, and only the header
  * and the raw text are read.
  * Throws Failure `mail_loop`.
  */
@@ -65,7 +65,7 @@ export async function examine(
   settings: ExamineSettings,
   resolver: Resolver,
   isHosted: IsHosted,
-  defect: string | null = null,
+  failure: Defect | null = null,
 ): Promise<Examined> {
   const { envelope, queueId, toReturnPath } = job;
   const { hostname, verifyBudgetMs, limits, hopsMax } = settings;
@@ -73,7 +73,7 @@ export async function examine(
   const hops = countReceived(raw, header);
   if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
   const report =
-    job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
+    job.verdict || failure !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
   // What comes to a return path and is no report is mail for the agent that wrote.
   if (!job.toMailbox && report !== null) return { report, message: null };
 
@@ -89,7 +89,7 @@ export async function examine(
   const stored = applyTrace([raw], trace);
   // Our own fields take no room from those that the sender is proven by.
   const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
-  const mail = await readMail(stored, withTrace, defect, header && tracedHeader(raw, header, trace));
+  const mail = await readMail(stored, withTrace, failure, header && tracedHeader(raw, header, trace));
   return {
     report,
     message: {

@@ -53,7 +53,9 @@ export const getMessage = tool({
     hidden: Type.Array(Type.String(), {
       description: "What was left out of the text because readers do not see it.",
     }),
-    defects: Type.Array(Type.String(), { description: "What was wrong with the message." }),
+    defects: Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }), {
+      description: "What was repaired, guessed or left out when it was read.",
+    }),
     ...partOutput,
     fate: Type.Optional(Fate),
     untrusted: Type.Object(
@@ -123,6 +125,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     in_reply_to: message.in_reply_to === null ? null : wholeLine(message.in_reply_to),
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
   };
+  const defects = message.defects.map(({ code, detail }) => ({ code: shortLine(code), detail: shortLine(detail) }));
   const known = [
     `${message_id} of ${agent}, in conversation ${conversationName(conversation_id, fence)}, received ${at}.`,
     verdict,
@@ -130,7 +133,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     ...(answersTo.length > 0 ? ["A reply would go to its Reply-To, which is not the sender's address."] : []),
     ...(isUnsigned && elsewhere.length > 0 ? [unsignedReplyTo] : []),
     ...body.hidden,
-    ...message.defects.map(shortLine),
+    ...defects.map(({ detail }) => detail),
   ];
   return {
     text: [...known, fence.warning, fence.around(mailText(untrusted)), ...lines].join("\n"),
@@ -146,7 +149,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
       do_not_answer: automatic,
       labels,
       hidden: body.hidden,
-      defects: message.defects.map(shortLine),
+      defects,
       ...structured,
       untrusted,
     },

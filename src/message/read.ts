@@ -1,9 +1,10 @@
 import { parseAddressHeader } from "mailparser";
-import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
+import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
+import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
@@ -48,21 +49,21 @@ const SNIPPET_CHARS_MAX = 200;
  * Never throws. Broken MIME is read as far as possible, and `defects` says what was wrong. Past a limit the structure
  * is not parsed: the result is the header, the raw text and a defect. Parts of type message/rfc822 are attachments.
  * Strings have no control characters; address domains are A-labels.
- * @param defect Why reading the message failed before, if it did. The result is then the header and the raw text, with
+ * @param failure Why reading the message failed before, if it did. The result is then the header and the raw text, with
  * this among the defects.
  * @param header The message's header, if it has been scanned.
  */
 export async function readMail(
   raw: Uint8Array,
   limits: ReadLimits,
-  defect: string | null = null,
+  failure: Defect | null = null,
   header: WholeHeader | null = null,
 ): Promise<ReadMail> {
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
   const block = isKnown ? header : headerOf(raw, limits);
   // Reading the structure may be what failed.
-  const structure = defect === null ? scanStructure(raw, block, limits) : null;
-  const excess = structure ? structure.excess : defect;
+  const structure = failure === null ? scanStructure(raw, block, limits) : null;
+  const excess = structure ? structure.excess : failure;
   const fields = readHeader(block, structure === null ? null : declaredCharset(structure.root));
   const body: Body =
     structure && excess === null
@@ -90,8 +91,8 @@ export async function readMail(
       ...(structure?.defects ?? []),
       ...body.defects,
       ...said.defects,
-      ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
-      ...(isCut ? ["The text is too long; the rest is in the raw message."] : []),
+      ...(whole.includes("\ufffd") ? [defect("characters_invalid")] : []),
+      ...(isCut ? [defect("text_truncated")] : []),
     ],
   };
 }
@@ -99,7 +100,7 @@ export async function readMail(
 /** The text of a message, and what a reader of it should know. */
 interface Words {
   text: string;
-  defects: string[];
+  defects: Defect[];
   /** Whether the text lacks the end of a piece. */
   isCut: boolean;
 }
@@ -131,28 +132,31 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   if (text !== "") return { text, defects, isCut };
   const around = structure.outside.map(([start, end]) => asBuffer(raw).toString("utf8", start, end).trim());
   const said = around.filter((one) => one !== "" && !/^this is a (?:multi-?part|mime)/i.test(one)).join("\n");
-  if (said !== "") return { text: said, defects: [...defects, outsideParts], isCut };
+  if (said !== "") return { text: said, defects: [...defects, defect("text_outside_parts")], isCut };
   const isBroken = structure.defects.length + body.defects.length > 0;
   const isEmpty = body.pieces.length === 0 && body.files.length === 0;
   return { text: isEmpty && isBroken ? rawText(raw, block) : text, defects, isCut };
 }
 
-const outsideParts = "The text stands before or behind the parts of the message.";
-
 /** The body as it is, of a message whose structure is not read. */
 function rawWords(raw: Uint8Array, block: HeaderBlock): Words {
-  return { text: rawText(raw, block), defects: ["The body is shown as it was received."], isCut: false };
+  return { text: rawText(raw, block), defects: [defect("body_undecoded")], isCut: false };
 }
 
 function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
   return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
-function hiding(hiddenChars: number | null): string[] {
+function hiding(hiddenChars: number | null): Defect[] {
   if (hiddenChars === 0) return [];
   return hiddenChars === null
-    ? ["The HTML is too complex to tell what it hides from readers."]
-    : [`The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`];
+    ? [defect("html_too_complex")]
+    : [
+        defect(
+          "html_text_hidden",
+          `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
+        ),
+      ];
 }
 
 /** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
@@ -224,36 +228,36 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     const [field] = fieldsNamed(block, key);
     return field ? fieldText(field, charset) : "";
   };
-  const defects: string[] = [];
-  if (block.cut) defects.push("The header is too large; fields are missing.");
-  if (block.fields.some(hasStrayBytes)) defects.push("The header has 8-bit characters that are not UTF-8.");
-  if (block.fields.some((field) => field.key === "")) defects.push("The header has a line that is not a field.");
+  const defects = new Defects();
+  if (block.cut) defects.add("header_truncated");
+  if (block.fields.some(hasStrayBytes)) defects.add("header_charset_unknown");
+  if (block.fields.some((field) => field.key === "")) defects.add("header_line_invalid");
   for (const name of onceOnly) {
     const count = fieldsNamed(block, name.toLowerCase()).length;
-    if (count > 1) defects.push(`The message has ${count} ${name} fields.`);
+    if (count > 1) defects.add("field_repeated", `The message has ${count} ${name} fields.`);
   }
 
   const author = singleAuthor(block);
   const mailboxes = readMailboxes(block, charset);
   const read = mailboxes.from;
-  if (mailboxes.isCut) defects.push("The message names more addresses than are shown; the rest is in its header.");
+  if (mailboxes.isCut) defects.add("addresses_truncated");
   const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
-  if (fieldsNamed(block, "from").length === 0) defects.push("The message has no From field.");
-  else if (from.length === 0) defects.push("The From field has no address.");
-  else if (from.length > 1) defects.push("The message has more than one From address.");
-  else if (!author) defects.push("The From field can be read in more than one way.");
+  if (fieldsNamed(block, "from").length === 0) defects.add("from_missing");
+  else if (from.length === 0) defects.add("from_without_address");
+  else if (from.length > 1) defects.add("from_multiple");
+  else if (!author) defects.add("from_ambiguous");
 
   const dateText = first("date").replace(/\([^()]*\)/g, "");
   const date = new Date(dateText);
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
-  if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
+  if (!dated) defects.add(dateText ? "date_invalid" : "date_missing");
 
   const subjectField = first("subject");
   const subjectText = decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX));
   const subject = shownLine(subjectText);
-  if (subject !== cleanLine(subjectText)) defects.push("The Subject has characters that turn the direction of text.");
+  if (subject !== cleanLine(subjectText)) defects.add("subject_controls_removed");
   if (subject.length > SUBJECT_CHARS_MAX || subjectField.length > SUBJECT_FIELD_CHARS_MAX)
-    defects.push("The Subject is too long; the rest is in the header.");
+    defects.add("subject_truncated");
 
   return {
     from,
@@ -266,7 +270,7 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     references: readMessageIds(first("references")),
     date: dated ? date : null,
     headers: readFields(block, charset),
-    defects,
+    defects: defects.list,
   };
 }
 

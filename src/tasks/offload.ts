@@ -7,8 +7,9 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import { foundNothing, type Search, type SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, OutboundMail } from "../mail.ts";
+import type { Attachment, Defect, OutboundMail, ReadMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
+import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import { limitKey } from "../net/client-address.ts";
 import type { DnsType, Resolver } from "../net/dns.ts";
@@ -22,6 +23,8 @@ import type { DnsSettings, TaskName, TaskShapes } from "./tasks.ts";
 
 /** Shorter text is searched for links in this process: a child costs more, even if the search were quadratic. */
 const INLINE_CHARS_MAX = 1_000;
+/** More than the trace fields of a message take. */
+const TRACE_BYTES_MAX = 16 * 1024;
 /** A shorter message without attachments is composed in this process: that takes linear time, under a millisecond. */
 const INLINE_COMPOSE_CHARS_MAX = 2 * 1024;
 
@@ -31,6 +34,8 @@ export interface Offload {
    * defects say so. Failures: `mail_loop`, `overloaded`, and `unavailable` if that kills a child too.
    */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
+  /** Reads a stored message anew, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
+  read(raw: Uint8Array): Promise<ReadMail>;
   /** One attachment by its index; null if it does not exist. Failures: `overloaded`, `unavailable`. */
   attachment(raw: Uint8Array, index: number): Promise<{ attachment: Attachment; content: Uint8Array } | null>;
   /** All attachments in order. Fails like `attachment`. */
@@ -94,14 +99,26 @@ export function createOffload(options: {
       // Mail between agents has no client, so each sending agent is an owner.
       const owner = job.verdict ? job.envelope.mailFrom : limitKey(job.envelope.remoteAddress);
       try {
-        return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host, owner })).output;
+        return (await run("examine", { job, settings, dns, failure: null }, [pieces], { host, owner })).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
-        const defect = `Only part of the message was read: reading it ${lossClauses[error.loss]}.`;
+        const failure = readingFailed(error);
         const alone = { host, alone: true };
-        const plain = run("examine", { job, settings, dns, defect }, [pieces], alone);
+        const plain = run("examine", { job, settings, dns, failure }, [pieces], alone);
         return (await plain.catch(unreadable("The message cannot be examined right now; try again later"))).output;
+      }
+    },
+
+    async read(raw) {
+      // What this server wrote on top took no room when the message was received.
+      const stored = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + TRACE_BYTES_MAX };
+      try {
+        return (await run("read", { limits: stored, failure: null }, [raw])).output;
+      } catch (error) {
+        if (!(error instanceof TaskLost)) throw error;
+        const plain = run("read", { limits: stored, failure: readingFailed(error) }, [raw]);
+        return (await plain.catch(unreadable("The message cannot be read right now; try again later"))).output;
       }
     },
 
@@ -172,6 +189,10 @@ export function createOffload(options: {
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
     },
   };
+}
+
+function readingFailed({ loss }: TaskLost): Defect {
+  return defect("reading_failed", `Only part of the message was read: reading it ${lossClauses[loss]}.`);
 }
 
 const lossClauses = {

@@ -9,7 +9,7 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import type { Search, SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, OutboundAttachment, OutboundMail } from "../mail.ts";
+import type { Attachment, Defect, OutboundAttachment, OutboundMail, ReadMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { ReadLimits } from "../message/read.ts";
@@ -27,10 +27,13 @@ export interface TaskShapes {
       settings: ExamineSettings;
       /** Null: the task asks the server for each DNS query. */
       dns: DnsSettings | null;
-      defect: string | null;
+      /** Why reading the message failed before, if it did. */
+      failure: Defect | null;
     };
     output: Examined;
   };
+  /** Blobs in: the message as it is stored. */
+  read: { input: { limits: ReadLimits; failure: Defect | null }; output: ReadMail };
   /** Blobs in: the message; out: the content of the attachment with that index, or of all attachments. */
   attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
   /** Blobs in: the message that holds the images, if any. */
@@ -83,7 +86,7 @@ type Tasks = {
 const noBytes = new Uint8Array();
 
 const byName: Tasks = {
-  async examine({ job, settings, dns, defect }, [raw = noBytes], host) {
+  async examine({ job, settings, dns, failure }, [raw = noBytes], host) {
     const { examine } = await import("../inbound/examine.ts");
     const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
     return {
@@ -93,9 +96,14 @@ const byName: Tasks = {
         settings,
         dns ? waitingFor(resolverFor(dns), host) : resolverOf(host),
         isHosted,
-        defect,
+        failure,
       ),
     };
+  },
+
+  async read({ limits, failure }, [raw = noBytes]) {
+    const { readMail } = await import("../message/read.ts");
+    return { output: await readMail(raw, limits, failure) };
   },
 
   async attachments({ limits, index }, [raw = noBytes]) {

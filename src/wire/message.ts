@@ -94,6 +94,14 @@ const Authentication = Type.Object(
   { $id: "Authentication" },
 );
 
+const Defect = Type.Object(
+  {
+    code: Type.String({ description: "Stable, such as `charset_wrong`; docs/delivery.md lists them." }),
+    detail: Type.String({ description: "One sentence for people." }),
+  },
+  { $id: "Defect", description: "Something that was repaired, guessed or left out when the message was read." },
+);
+
 const signed = {
   auth_headers: Type.Record(Type.String(), Type.String(), {
     description: "X-E2A-Auth-*, signed for this answer with the newest signing secret.",
@@ -120,7 +128,7 @@ export const MessageDetail = Type.Object(
     ...content,
     authentication: Authentication,
     headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
-    defects: Type.Array(Type.String(), { description: "What was wrong with the message, one sentence each." }),
+    defects: Type.Array(Defect),
   },
   { $id: "MessageDetail" },
 );

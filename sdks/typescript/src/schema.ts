@@ -1648,6 +1648,13 @@ export interface components {
             /** @description If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is proven. */
             unsigned: string[];
         };
+        /** @description Something that was repaired, guessed or left out when the message was read. */
+        Defect: {
+            /** @description Stable, such as `charset_wrong`; docs/delivery.md lists them. */
+            code: string;
+            /** @description One sentence for people. */
+            detail: string;
+        };
         MessageDetail: {
             message_id: string;
             /** @description The bare address of the From field; empty when it has none. */
@@ -1701,8 +1708,7 @@ export interface components {
                 name: string;
                 value: string;
             }[];
-            /** @description What was wrong with the message, one sentence each. */
-            defects: string[];
+            defects: components["schemas"]["Defect"][];
         };
         InboxMessage: {
             message_id: string;

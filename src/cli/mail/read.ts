@@ -94,5 +94,8 @@ function readable({ paint }: Session, message: MessageDetail): string {
   const verdict = paint(style, `${mark} ${plain(verdictLine(message))}`);
   const noText = message.html ? "(HTML only: read it with --html)" : "(no text)";
   const body = plainLines(message.text ?? "").trim() || paint("dim", noText);
-  return [`${head}\n${verdict}`, body, attachmentLines(message.attachments, paint)].filter(Boolean).join("\n\n");
+  const defects = (message.defects ?? []).map(({ detail }) => `\n${paint("yellow", plain(detail))}`).join("");
+  return [`${head}\n${verdict}${defects}`, body, attachmentLines(message.attachments, paint)]
+    .filter(Boolean)
+    .join("\n\n");
 }

@@ -1,5 +1,6 @@
 import libmime from "libmime";
-import type { Attachment } from "../../mail.ts";
+import type { Attachment, Defect } from "../../mail.ts";
+import { type DefectCode, Defects } from "../defects.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
 import { unflowed } from "../text/flowed.ts";
 import { decodeText } from "./charset.ts";
@@ -16,15 +17,21 @@ export interface AttachedFile {
   content: Buffer | null;
 }
 
+/** Defects of a message that shows other words in a program that reads it another way. */
+const misreadable: ReadonlySet<string> = new Set<DefectCode>([
+  ...(["charset_unknown", "charset_missing", "charset_wrong", "charset_utf7", "byte_order_unknown"] as const),
+  ...(["part_truncated", "base64_tail_removed", "characters_invalid"] as const),
+]);
+
 /** Whether a defect says that a program which reads the message another way may show other words. */
-export function isMisreadable(defect: string): boolean {
-  return /^(?:A text part |Text behind the end of a base64 part|The text has bytes)/.test(defect);
+export function isMisreadable({ code }: Defect): boolean {
+  return misreadable.has(code);
 }
 
 export interface Body {
   pieces: Piece[];
   files: AttachedFile[];
-  defects: string[];
+  defects: Defect[];
 }
 
 /** Text decoded of all parts together; far more than is kept. */
@@ -43,13 +50,13 @@ export async function readBody(
 ): Promise<Body> {
   const charset = declaredCharset(root);
   const files: AttachedFile[] = [];
-  const defects = new Set<string>();
+  const defects = new Defects();
   const isAll = wanted === "all" || wanted === "every part";
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ header, start, end }: MimePart) => {
     const { content, hasTail } = decodeTransfer(bytes.subarray(start, end), header.encoding);
-    if (hasTail) defects.add("Text behind the end of a base64 part was left out.");
+    if (hasTail) defects.add("base64_tail_removed");
     return content;
   };
   const attach = (part: MimePart) => {
@@ -59,7 +66,7 @@ export async function readBody(
     const id = cleanLine(contentId(part.header));
     const named = fileName(part.header, charset) || describedName(part.header);
     const filename = cleanFilename(named, defaultName(index, type));
-    if (named !== "" && cleanLine(named) !== filename) defects.add("The name of an attachment was changed.");
+    if (named !== "" && cleanLine(named) !== filename) defects.add("filename_changed");
     const attachment: Attachment = {
       index,
       filename,
@@ -73,10 +80,10 @@ export async function readBody(
     const { charset, flowed, type } = part.header;
     const whole = contentOf(part);
     const content = whole.subarray(0, bytesLeft);
-    if (content.length < whole.length) defects.add("A text part is too long to be read whole.");
+    if (content.length < whole.length) defects.add("part_truncated");
     bytesLeft -= content.length;
     const { text, defect } = await decodeText(content, charset, type === "text/html");
-    if (defect) defects.add(defect);
+    if (defect) defects.take(defect);
     if (type === "text/html") return { text: null, html: text };
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
   };
@@ -105,7 +112,7 @@ export async function readBody(
   const [only] = textFiles;
   // A mail whose one text has the name of a file is no mail without words.
   if (only && pieces.every(isBlank)) pieces.push(await readText(only));
-  return { pieces, files, defects: [...defects] };
+  return { pieces, files, defects: defects.list };
 }
 
 /** Types that say again, for few programs, what another alternative says. */

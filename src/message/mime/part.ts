@@ -1,4 +1,5 @@
 import libmime from "libmime";
+import type { Defects } from "../defects.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, type RawField } from "../headers.ts";
 import { isCharset, isUtf7 } from "./charset.ts";
 import type { TransferEncoding } from "./transfer.ts";
@@ -19,14 +20,6 @@ export interface PartHeader {
   fields: HeaderBlock;
 }
 
-/** Defects of parts that are left encoded, though another program may decode them into words. */
-export const unknownEncoding = "A part has an unknown transfer encoding.";
-export const unknownCharset = "A text part has an unknown charset.";
-export const inUtf7 = "A text part is in UTF-7, which most programs do not decode.";
-/** A defect that other programs may repair differently. */
-export const ambiguousPart = "How a part is encoded can be read in two ways.";
-
-export const noBoundary = "A multipart has no boundary.";
 /** RFC 2046 5.1.1 allows 70. Each line that begins with two hyphens is compared with every open boundary. */
 const BOUNDARY_CHARS_MAX = 998;
 const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
@@ -39,7 +32,7 @@ const mediaTypeFirst = /^\s{0,20}([\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127})[\s,:
  * Reads the fields that describe a part.
  * @param defaultType The type of a part without Content-Type (RFC 2045 5.2, RFC 2046 5.1.5).
  */
-export function describePart(fields: HeaderBlock, defaultType: string, defects: Set<string>): PartHeader {
+export function describePart(fields: HeaderBlock, defaultType: string, defects: Defects): PartHeader {
   const { value: written, params, isRepaired } = contentType(fields);
   const { value: disposed, params: named } = parsed(fields, "content-disposition");
   const disposition = disposed === "" ? null : disposed.toLowerCase() === "inline" ? "inline" : "attachment";
@@ -50,19 +43,19 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
   // A boundary does not end in a space (RFC 2046 5.1.1).
   const given = params.boundary?.trimEnd() ?? "";
   const boundary = isMultipart ? (given.length <= BOUNDARY_CHARS_MAX ? given : "") : null;
-  if (boundary === "") defects.add(noBoundary);
+  if (boundary === "") defects.add("boundary_missing");
 
   const encoding = transferEncoding(fields);
-  if (encoding === null) defects.add(unknownEncoding);
+  if (encoding === null) defects.add("encoding_unknown");
   const isRepeated = describing.some((key) => fieldsNamed(fields, key).length > 1);
   // RFC 2045 6.4: a multipart is not encoded itself.
   const isEncodedWhole = isMultipart && encoding !== null && encoding.name !== "identity";
   const isOdd = isRepeated || isGivenTwice(fields) || isEncodedWhole || isRepaired || encoding?.isRepaired === true;
-  if (isOdd || fields.fields.some(hasOddLine)) defects.add(ambiguousPart);
+  if (isOdd || fields.fields.some(hasOddLine)) defects.add("part_ambiguous");
   const charset = params.charset || null;
   if (type.startsWith("text/") && charset !== null) {
-    if (!isCharset(charset)) defects.add(unknownCharset);
-    else if (isUtf7(charset)) defects.add(inUtf7);
+    if (!isCharset(charset)) defects.add("charset_unknown");
+    else if (isUtf7(charset)) defects.add("charset_utf7");
   }
   const isFlowed = type === "text/plain" && params.format?.toLowerCase() === "flowed";
   return {

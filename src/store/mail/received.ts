@@ -7,9 +7,11 @@ import { getTableColumns } from "drizzle-orm";
 import {
   type Attachment,
   type Authentication,
+  type Defect,
   type EntityType,
   type HeaderField,
   type Mailbox,
+  READER_VERSION,
   type ReadMail,
   type ReadStatus,
   type Verdict,
@@ -29,7 +31,9 @@ export interface MailContent {
   replyText: string;
   headers: HeaderField[];
   attachments: Attachment[];
-  defects: string[];
+  defects: Defect[];
+  /** The READER_VERSION that parsed it; the first one wrote none, and its defects were strings. */
+  reader?: number;
 }
 
 /** The columns of a received message. */
@@ -119,6 +123,7 @@ export function keptOf(mail: ReadMail) {
       headers: mail.headers,
       attachments: mail.attachments,
       defects: mail.defects,
+      reader: READER_VERSION,
     },
     emailMessageId: mail.messageId,
     references: [...mail.references, ...mail.inReplyTo],
@@ -245,7 +250,7 @@ export function messageOnWire(row: MessageRow) {
 }
 
 /** The content parsed from the bytes, on the wire. */
-export function contentOnWire({ replyText, ...content }: MailContent) {
+export function contentOnWire({ replyText, reader: _, ...content }: MailContent) {
   return { ...content, reply_text: replyText };
 }
 

@@ -49,8 +49,8 @@ export function MessageHead({ message }: { message: MessageDetail }) {
           <Addresses label="" addresses={elsewhere} />
         </Warning>
       )}
-      {message.defects.map((defect) => (
-        <Warning key={defect}>{defect}</Warning>
+      {message.defects.map(({ detail }) => (
+        <Warning key={detail}>{detail}</Warning>
       ))}
     </div>
   );

@@ -73,6 +73,16 @@ class Authentication(Model):
 
 
 @dataclass(frozen=True)
+class Defect(Model):
+    """Something that was repaired, guessed or left out when a message was read."""
+
+    #: Stable, such as ``charset_wrong``; docs/delivery.md lists them.
+    code: str = ""
+    #: One sentence for people.
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class HeaderField(Model):
     """A header field, decoded."""
 
@@ -136,7 +146,6 @@ class MessageData(MessageSummaryData, RawMail):
     reply_text: str = ""
     authentication: Authentication = field(default_factory=Authentication)
     headers: List[HeaderField] = field(default_factory=list, repr=False)
-    #: What was wrong with the message, one sentence each.
-    defects: List[str] = field(default_factory=list)
+    defects: List[Defect] = field(default_factory=list)
     #: The same in the event log.
     event_id: Optional[str] = None

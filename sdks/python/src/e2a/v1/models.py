@@ -13,6 +13,7 @@ from ._decode import NO_TIME, Model
 from ._messages import ArcResult as ArcResult
 from ._messages import AttachmentData as AttachmentData
 from ._messages import Authentication as Authentication
+from ._messages import Defect as Defect
 from ._messages import DkimResult as DkimResult
 from ._messages import DmarcResult as DmarcResult
 from ._messages import HeaderField as HeaderField
