@@ -102,7 +102,7 @@ export function doorCases(it: ApiWorld): void {
       ["a right one", [null], 426],
       ["an empty one", [""], 426],
     ])("takes no wrong key in the query, whatever else proves the caller: %s", async (_, tokens, status) => {
-      const query = new URLSearchParams(tokens.map((token) => ["token", token ?? it.server.key]));
+      const query = new URLSearchParams(tokens.map((token): [string, string] => ["token", token ?? it.server.key]));
       for (const path of [`/api/v1/agents/${await it.newAgent()}/ws`, "/api/v1/events/ws"]) {
         expect([path, (await it.api.get(`${path}?${query}`)).status]).toEqual([path, status]);
         const upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
