@@ -68,12 +68,12 @@ const particles = new Set([
 
 /** Lines of programs that are whole sentences. */
 const sentences =
-  /^(?:(?:sent|envoyé|gesendet|enviado|inviato|verzonden|skickat|sendt|wysłano) \p{L}{2,5} \[?proton ?mail\]?(?:,| secure email| sichere e-mail| messagerie sécurisée)[^.]{0,60}\.?|diese nachricht wurde von mein\p{L}{1,3} [^.]{1,60} gesendet\.?|securely sent with tuta(?:nota|mail)?\..{0,80})$/u;
+  /^(?:diese nachricht wurde von mein\p{L}{1,3} [^.]{1,60} gesendet\.?|securely sent with tuta(?:nota|mail)?\..{0,80})$/u;
 
 /** Whether a line is what telephones and programs put under a message: `Sent from my iPhone`. */
 export function isSentFromLine(line: string): boolean {
   const words = line.trim();
-  if (words.length <= 120 && sentences.test(words.replace(/\(https?:[^()]{0,100}\)|<[^<>]{0,100}>/g, "").toLowerCase()))
+  if (words.length <= 120 && sentences.test(words.toLowerCase()))
     return true;
   // "Sent from our warehouse on Monday." is a sentence.
   if (words.length > 120 || /[.!?…]$/.test(words)) return false;
