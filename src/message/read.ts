@@ -1,6 +1,6 @@
 import { parseAddressHeader } from "mailparser";
 import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { isMessageFile, splitAddress } from "../mail.ts";
+import { isMessageFile, isQuoted, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
@@ -8,9 +8,11 @@ import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
+import { messageIdsIn } from "./message-ids.ts";
 import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
+import { withoutObsoleteSyntax } from "./obsolete-syntax.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
 
@@ -32,10 +34,6 @@ const SUBJECT_CHARS_MAX = 2 * 998;
 const SUBJECT_FIELD_CHARS_MAX = 32 * 1024;
 /** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
-/** Ids kept from a References field: the latest, because threads are found by the last few. */
-const REFERENCES_MAX = 100;
-/** RFC 5322 2.1.1: an id does not fold. */
-const MESSAGE_ID_BYTES_MAX = 998;
 /** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
@@ -261,6 +259,7 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     const [field] = fieldsNamed(block, key);
     return field ? fieldText(field, charset) : "";
   };
+  const idsIn = (key: string) => messageIdsIn(first(key), key === "references" ? "references" : "other");
   const defects = new Defects();
   if (block.cut) defects.add("header_truncated");
   if (block.fields.some(hasStrayBytes)) defects.add("header_charset_unknown");
@@ -280,7 +279,11 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
   else if (from.length > 1) defects.add("from_multiple");
   else if (!author) defects.add("from_ambiguous");
 
-  const dateText = first("date").replace(/\([^()]*\)/g, "");
+  // RFC 5322 4.3 allows white space around colons.
+  const dateText = first("date")
+    .replace(/\([^()]*\)/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/ ?: ?/g, ":");
   const date = new Date(dateText);
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
   if (!dated) defects.add(dateText ? "date_invalid" : "date_missing");
@@ -298,9 +301,9 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     cc: mailboxes.cc,
     replyTo: mailboxes.replyTo,
     subject: cut(subject, SUBJECT_CHARS_MAX),
-    messageId: readMessageIds(first("message-id"))[0] ?? null,
-    inReplyTo: readMessageIds(first("in-reply-to")),
-    references: readMessageIds(first("references")),
+    messageId: idsIn("message-id")[0] ?? null,
+    inReplyTo: idsIn("in-reply-to"),
+    references: idsIn("references"),
     date: dated ? date : null,
     headers: readFields(block, charset),
     defects: defects.list,
@@ -354,34 +357,25 @@ function addressField(block: HeaderBlock, key: string, charset: string | null): 
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
   let found = false;
-  const joined = values.map(withoutObsoleteSpaces);
-  for (const { address, name } of parseAddressHeader(joined, { flatten: true, decodePunycode: false }).value) {
+  const current = values.map(withoutObsoleteSyntax);
+  for (const { address, name } of parseAddressHeader(current, { flatten: true, decodePunycode: false }).value) {
     const whole = readAddress(address ?? "");
     if (whole === null) continue;
     found = true;
     yield { address: whole, name: cut(shownLine(name), NAME_CHARS_MAX) };
   }
-  const only = found ? null : onlyAddress(values);
+  const only = found ? null : onlyAddress(current);
   if (only) yield { address: only, name: "" };
 }
 
 /** An address with its domain in A-labels; null if it is not one that other programs read alike. */
 function readAddress(text: string): string | null {
   const parts = splitAddress(cleanLine(text).replace(/^mailto:/i, ""));
-  if (!parts || /[\s<>"]/.test(parts.local) || /[\s<>[\]]/.test(parts.domain)) return null;
+  if (!parts || /[\s<>[\]]/.test(parts.domain)) return null;
+  if ((isQuoted(parts.local) ? /[<>@]/ : /[\s<>"]/).test(parts.local)) return null;
   const domain = asciiDomain(parts.domain) ?? parts.domain;
   const whole = `${parts.local}@${domain}`;
   return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
-}
-
-/** White space around the dots of a domain, which RFC 5322 4.4 allows, but only old programs wrote. */
-const spacedDomain = /@[ \t]{0,20}[\w-]{1,63}(?:[ \t]{0,20}\.[ \t]{0,20}[\w-]{1,63}){1,20}/g;
-
-function withoutObsoleteSpaces(value: string): string {
-  // A dot that ends a sentence has white space only behind it.
-  return value.replace(spacedDomain, (domain) =>
-    /[ \t]\./.test(domain) || /^@[ \t]/.test(domain) ? domain.replace(/[ \t]+/g, "") : domain,
-  );
 }
 
 /** The one address in text that is not a list of mailboxes, such as a name with a quote that is never closed. */
@@ -394,16 +388,6 @@ function onlyAddress(values: string[]): string | null {
 /** Text for one line of a list, without what turns the direction of the text around it. */
 function shownLine(text: string): string {
   return cleanLine(text.replace(directionControls, ""));
-}
-
-/** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
-function readMessageIds(value: string): string[] {
-  const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
-  const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
-  return ids
-    .filter((id) => Buffer.byteLength(id) <= MESSAGE_ID_BYTES_MAX)
-    .slice(-REFERENCES_MAX)
-    .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
 }
 
 function cut(text: string, charsMax: number): string {

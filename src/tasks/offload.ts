@@ -45,6 +45,8 @@ export interface Offload {
   attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if that takes too long. */
+  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** The text that a person would see in an HTML file. Fails like `attachment`. */
   readHtml(html: string): Promise<Body>;
   /** All links of a mail. If the search fails, the list has one entry that says so. Failure `overloaded`. */
@@ -139,6 +141,11 @@ export function createOffload(options: {
       const hasPictures = raw !== null && /cid:/i.test(html);
       const shown = run("safeHtml", { html, images, limits }, hasPictures ? [raw] : []);
       return (await shown.catch(otherwise("<p>This HTML takes too long to display safely.</p>"))).output;
+    },
+
+    async quotableHtml(html, contentIds) {
+      const made = run("quotableHtml", { html, contentIds });
+      return (await made.catch(otherwise(null))).output;
     },
 
     async readHtml(html) {

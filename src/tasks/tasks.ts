@@ -40,6 +40,7 @@ export interface TaskShapes {
   attachedMessage: { input: { limits: ReadLimits; path: number[] }; output: ReadMail | null };
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
+  quotableHtml: { input: { html: string; contentIds: string[] }; output: string };
   readHtml: { input: { html: string }; output: Body };
   links: { input: { text: string; html: string | null; texts: TextsApart }; output: ShownLink[] };
   /** Blobs in: the attachments and long texts; the same for `searchOutgoing`. */
@@ -127,6 +128,11 @@ const byName: Tasks = {
     const { safeHtml } = await import("../message/html/safe.ts");
     const pictures = raw ? await picturesOf(raw, limits) : new Map<string, string>();
     return { output: safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null }) };
+  },
+
+  async quotableHtml({ html, contentIds }) {
+    const { quotableHtml } = await import("../message/html/safe.ts");
+    return { output: quotableHtml(html, contentIds) };
   },
 
   async readHtml({ html }) {

@@ -44,6 +44,8 @@ export interface Offload {
   attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** A mail's HTML, made safe. `raw` is the message, with the images that the HTML names by `cid:`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** A mail's HTML for a quote in another mail, with the pictures of these Content-IDs; null if that takes too long. */
+  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** The text that a person would read in an HTML file. */
   readHtml(html: string): Promise<Body>;
   /** All links of a mail. */

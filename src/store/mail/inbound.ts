@@ -7,7 +7,7 @@ import { insertStatement, type Params, statement } from "../engine/statement.ts"
 import { addDelivery } from "../events/delivery-queue.ts";
 import { agentEndpoint } from "../events/endpoints.ts";
 import { addEvent } from "../events/events.ts";
-import { conversationOf } from "../outbound/outbound.ts";
+import { type AnswerFacts, conversationOf } from "../outbound/outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "../schema.ts";
 import { makeKnown } from "./correspondents.ts";
 import { dropOrphanedRaw } from "./messages.ts";
@@ -73,7 +73,10 @@ function* acceptFor(
 
   const row = receivedRow(mail, recipient, agent, {
     eventId: newId("evt"),
-    conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? recipient.conversationId ?? newId("conv"),
+    conversationId:
+      (yield* conversationOf(s, agent.id, mail.references, answerFacts(mail))) ??
+      recipient.conversationId ??
+      newId("conv"),
   });
   const stored = yield* insertMessage(s, row);
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
@@ -95,6 +98,10 @@ function* acceptFor(
     });
   s.signal({ topic: "mail", key: agent.id });
   return { message: row, fresh: true };
+}
+
+function answerFacts({ from, inReplyTo }: InboundMail): AnswerFacts {
+  return { from: from[0]?.address ?? "", parent: inReplyTo };
 }
 
 /** Remembers what the gate will ask about the sender, even after the message is deleted. */

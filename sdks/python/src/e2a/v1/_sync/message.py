@@ -28,6 +28,7 @@ class Bound(MessageSummaryData):
         *,
         html_body: Optional[str] = None,
         reply_all: bool = False,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -43,6 +44,7 @@ class Bound(MessageSummaryData):
             agent=self._agent,
             html_body=html_body,
             reply_all=reply_all,
+            quote_history=quote_history,
             cc=cc,
             bcc=bcc,
             attachments=attachments,
@@ -57,6 +59,7 @@ class Bound(MessageSummaryData):
         body: str,
         *,
         html_body: Optional[str] = None,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -70,6 +73,7 @@ class Bound(MessageSummaryData):
             body,
             html_body=html_body,
             reply_all=True,
+            quote_history=quote_history,
             cc=cc,
             bcc=bcc,
             attachments=attachments,
@@ -85,6 +89,7 @@ class Bound(MessageSummaryData):
         body: Optional[str] = None,
         *,
         include: Optional[str] = None,
+        quote_history: Optional[bool] = None,
         html_body: Optional[str] = None,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
@@ -94,13 +99,18 @@ class Bound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Forwards it. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards it with its text and its attachments.
+
+        ``include`` chooses the files: ``message`` (the whole message as one file), ``attachments`` or ``none``; the text
+        then goes along only with ``quote_history``.
+        """
         return self._client.forward(
             self.message_id,
             to,
             body,
             agent=self._agent,
             include=include,
+            quote_history=quote_history,
             html_body=html_body,
             cc=cc,
             bcc=bcc,

@@ -120,6 +120,7 @@ class Messages:
         agent: Optional[str] = None,
         html_body: Optional[str] = None,
         reply_all: bool = False,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -128,12 +129,16 @@ class Messages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too."""
+        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too.
+
+        ``quote_history`` adds the message below the text, as mail programs quote it.
+        """
         agent = self._transport.agent(agent)
         content = {
             "body": body,
             "html_body": html_body,
             "reply_all": True if reply_all else None,
+            "quote_history": True if quote_history else None,
             "cc": cc,
             "bcc": bcc,
             "attachments": files(attachments),
@@ -150,6 +155,7 @@ class Messages:
         *,
         agent: Optional[str] = None,
         include: Optional[str] = None,
+        quote_history: Optional[bool] = None,
         html_body: Optional[str] = None,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
@@ -159,12 +165,17 @@ class Messages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Forwards a message. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards a message with its text and its attachments.
+
+        ``include`` chooses the files: ``message`` (the whole message as one file), ``attachments`` or ``none``; the text
+        then goes along only with ``quote_history``.
+        """
         agent = self._transport.agent(agent)
         content = {
             "to": to,
             "body": body,
             "include": include,
+            "quote_history": quote_history,
             "html_body": html_body,
             "cc": cc,
             "bcc": bcc,
