@@ -144,7 +144,10 @@ export function messageCases(it: ApiWorld): void {
       };
       const { attachments, ...detail } = (await it.api.get(path)).body;
       expect(detail).toMatchObject({ text: "Please come.", calendar, defects: [] });
-      expect(attachments.map(({ filename }: { filename: string }) => filename)).toEqual(["lunch.ics", "attachment-2.eml"]);
+      expect(attachments.map(({ filename }: { filename: string }) => filename)).toEqual([
+        "lunch.ics",
+        "attachment-2.eml",
+      ]);
       const { events } = (await it.api.get(`/api/v1/events?types=message.received&agent=${agent}`)).body;
       expect(events).toMatchObject([{ data: { message_id: id, calendar } }]);
       expect(await it.api.get(`${path}/attachments/1/message`)).toMatchObject({

@@ -18,11 +18,11 @@ const DAY_MS = 86_400_000;
  * Windows. Null if it is unknown.
  */
 export function zoneOf(id: string, calendar: Component): Zone | null {
-  const own = calendar.components.find((one) => one.name === "VTIMEZONE" && valueOf(one, "TZID") === id);
+  const own = calendar.components.find((one) => one.name === "VTIMEZONE" && textIn(one, "TZID") === id);
   return (own && definedZone(own)) ?? namedZone(id);
 }
 
-function valueOf(component: Component, name: string): string | undefined {
+function textIn(component: Component, name: string): string | undefined {
   return component.properties.find((property) => property.name === name)?.value.trim();
 }
 
@@ -91,16 +91,16 @@ function definedZone(definition: Component): Zone | null {
 }
 
 function readObservance(component: Component): Observance | null {
-  const first = readWall(valueOf(component, "DTSTART") ?? "");
-  const to = readOffset(valueOf(component, "TZOFFSETTO") ?? "");
-  const from = readOffset(valueOf(component, "TZOFFSETFROM") ?? "");
+  const first = readWall(textIn(component, "DTSTART") ?? "");
+  const to = readOffset(textIn(component, "TZOFFSETTO") ?? "");
+  const from = readOffset(textIn(component, "TZOFFSETFROM") ?? "");
   if (first === null || to === null || from === null) return null;
   const dates = component.properties
     .filter(({ name }) => name === "RDATE")
     .flatMap(({ value }) => value.split(","))
     .slice(0, DATES_MAX)
     .map((value) => readWall(value.trim()) ?? Number.NaN);
-  const written = valueOf(component, "RRULE");
+  const written = textIn(component, "RRULE");
   const rule = written === undefined ? null : readRule(written, first, from);
   if (written !== undefined && rule === null) return null;
   const latest = (wall: Wall) => {

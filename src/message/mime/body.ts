@@ -178,7 +178,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   for (const { html, text } of packed)
     if (pieces.every(isBlank)) pieces.push(html === null ? { text, html } : { text: text || null, html });
   const found = await findCalendar(calendars);
-  found.defects.forEach((code) => defects.add(code));
+  for (const code of found.defects) defects.add(code);
   if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
   return { pieces, files, calendar: found.calendar, defects: defects.list };
 }
