@@ -35,6 +35,11 @@ export function withoutSignatures(text: string): string {
   return text.replace(signatures, (_, before: string) => before + hidden);
 }
 
+/** Whether an address is a return path without its signature. */
+export function isHidden(address: string): boolean {
+  return resembling.test(address) && address.includes(`.${hidden}@`);
+}
+
 /** The same for bytes. What is encoded (base64, a quoted-printable line break inside) stays as it is. */
 export function bytesWithoutSignatures(bytes: Uint8Array): Buffer {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

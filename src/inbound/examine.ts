@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Envelope, ReadMail, Verdict } from "../mail.ts";
+import type { Defect, Envelope, ReadMail, Verdict } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import { type Automation, automationOf } from "../message/automation.ts";
 import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
@@ -7,9 +7,10 @@ import { type ReadLimits, readMail } from "../message/read.ts";
 import { isAutomaticSubject, type Report, readReport, tellsFate } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
 import type { Resolver } from "../net/dns.ts";
-import { bytesWithoutSignatures, withoutSignatures } from "../return-path.ts";
+import { bytesWithoutSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
+import { withoutReturnPaths } from "./hidden-return-path.ts";
 
 /** One message to be examined; its bytes are passed separately. */
 export interface Examination {
@@ -56,7 +57,7 @@ export interface ExaminedMessage extends Automation {
  * in a child process.
  *
  * The message is read as it is stored, so that a field that was removed as forged cannot reappear by another way.
- * @param defect Why reading the whole message failed before, if it did. It is among the defects, and only the header
+ * @param failure Why reading the whole message failed before, if it did. It is among the defects, and only the header
  * and the raw text are read.
  * Throws Failure `mail_loop`.
  */
@@ -66,7 +67,7 @@ export async function examine(
   settings: ExamineSettings,
   resolver: Resolver,
   isHosted: IsHosted,
-  defect: string | null = null,
+  failure: Defect | null = null,
 ): Promise<Examined> {
   const { envelope, queueId, toReturnPath } = job;
   const { hostname, verifyBudgetMs, limits, hopsMax } = settings;
@@ -74,7 +75,7 @@ export async function examine(
   const hops = countReceived(raw, header);
   if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
   const report =
-    job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
+    job.verdict || failure !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
   // What else comes to a return path is mail for the agent that wrote, or for the postmaster.
   if (!job.toMailbox && report !== null && tellsFate(report)) return { report, message: null };
 
@@ -91,8 +92,8 @@ export async function examine(
   // Our own fields take no room from those that the sender is proven by.
   const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
   const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-  const read = await readMail(stored, withTrace, defect, known);
-  const mail = toReturnPath ? withoutSecrets(read) : read;
+  const read = await readMail(stored, withTrace, failure, known);
+  const mail = toReturnPath ? withoutReturnPaths(read, null) : read;
   const automation = automationOf(mail.headers, envelope.mailFrom);
   // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
   if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))
@@ -107,19 +108,6 @@ export async function examine(
       receivedSha256: sha256(raw),
       ...automation,
     },
-  };
-}
-
-/** A message without the signatures of return paths that its encodings hid. */
-function withoutSecrets(mail: ReadMail): ReadMail {
-  return {
-    ...mail,
-    subject: withoutSignatures(mail.subject),
-    text: withoutSignatures(mail.text),
-    html: mail.html && withoutSignatures(mail.html),
-    replyText: withoutSignatures(mail.replyText),
-    snippet: withoutSignatures(mail.snippet),
-    headers: mail.headers.map(({ name, value }) => ({ name, value: withoutSignatures(value) })),
   };
 }
 

@@ -1,14 +1,15 @@
 import { parseAddressHeader } from "mailparser";
-import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { splitAddress } from "../mail.ts";
+import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
+import { isMessageFile, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
+import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
 import { messageIdsIn } from "./message-ids.ts";
-import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
+import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
@@ -45,26 +46,26 @@ const SNIPPET_CHARS_MAX = 200;
  * Never throws. Broken MIME is read as far as possible, and `defects` says what was wrong. Past a limit the structure
  * is not parsed: the result is the header, the raw text and a defect. Parts of type message/rfc822 are attachments.
  * Strings have no control characters; address domains are A-labels.
- * @param defect Why reading the message failed before, if it did. The result is then the header and the raw text, with
+ * @param failure Why reading the message failed before, if it did. The result is then the header and the raw text, with
  * this among the defects.
  * @param header The message's header, if it has been scanned.
  */
 export async function readMail(
   raw: Uint8Array,
   limits: ReadLimits,
-  defect: string | null = null,
+  failure: Defect | null = null,
   header: WholeHeader | null = null,
 ): Promise<ReadMail> {
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
   const block = isKnown ? header : headerOf(raw, limits);
   // Reading the structure may be what failed.
-  const structure = defect === null ? scanStructure(raw, block, limits) : null;
-  const excess = structure ? structure.excess : defect;
+  const structure = failure === null ? scanStructure(raw, block, limits) : null;
+  const excess = structure ? structure.excess : failure;
   const fields = readHeader(block, structure === null ? null : declaredCharset(structure.root));
   const body: Body =
     structure && excess === null
-      ? await readBody(asBuffer(raw), structure.root, null)
-      : { pieces: [], files: [], defects: excess === null ? [] : [excess] };
+      ? await readBody(structure.root, { limits, opens: true, wanted: null })
+      : { pieces: [], files: [], calendar: null, defects: excess === null ? [] : [excess] };
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
@@ -82,13 +83,14 @@ export async function readMail(
       .slice(0, SNIPPET_CHARS_MAX)
       .toWellFormed(),
     attachments: body.files.map((file) => file.attachment),
+    calendar: body.calendar,
     defects: [
       ...fields.defects,
       ...(structure?.defects ?? []),
       ...body.defects,
       ...said.defects,
-      ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
-      ...(isCut ? ["The text is too long; the rest is in the raw message."] : []),
+      ...(whole.includes("\ufffd") ? [defect("characters_invalid")] : []),
+      ...(isCut ? [defect("text_truncated")] : []),
     ],
   };
 }
@@ -96,7 +98,7 @@ export async function readMail(
 /** The text of a message, and what a reader of it should know. */
 interface Words {
   text: string;
-  defects: string[];
+  defects: Defect[];
   /** Whether the text lacks the end of a piece. */
   isCut: boolean;
 }
@@ -128,46 +130,85 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   if (text !== "") return { text, defects, isCut };
   const around = structure.outside.map(([start, end]) => asBuffer(raw).toString("utf8", start, end).trim());
   const said = around.filter((one) => one !== "" && !/^this is a (?:multi-?part|mime)/i.test(one)).join("\n");
-  if (said !== "") return { text: said, defects: [...defects, outsideParts], isCut };
+  if (said !== "") return { text: said, defects: [...defects, defect("text_outside_parts")], isCut };
   const isBroken = structure.defects.length + body.defects.length > 0;
   const isEmpty = body.pieces.length === 0 && body.files.length === 0;
   return { text: isEmpty && isBroken ? rawText(raw, block) : text, defects, isCut };
 }
 
-const outsideParts = "The text stands before or behind the parts of the message.";
-
 /** The body as it is, of a message whose structure is not read. */
 function rawWords(raw: Uint8Array, block: HeaderBlock): Words {
-  return { text: rawText(raw, block), defects: ["The body is shown as it was received."], isCut: false };
+  return { text: rawText(raw, block), defects: [defect("body_undecoded")], isCut: false };
 }
 
 function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
   return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
-function hiding(hiddenChars: number | null): string[] {
+function hiding(hiddenChars: number | null): Defect[] {
   if (hiddenChars === 0) return [];
   return hiddenChars === null
-    ? ["The HTML is too complex to tell what it hides from readers."]
-    : [`The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`];
+    ? [defect("html_too_complex")]
+    : [
+        defect(
+          "html_text_hidden",
+          `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
+        ),
+      ];
 }
 
-/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
+/** An attachment with its decoded bytes. */
+export interface WholeAttachment {
+  attachment: Attachment;
+  content: Uint8Array;
+}
+
+/** Messages inside messages that are read. */
+export const ATTACHED_DEPTH_MAX = 5;
+
+/**
+ * Reads an attachment with its decoded bytes.
+ * @param path Its index among `readMail(raw).attachments`; of a file in an attached message, the index of the message
+ * and that of the file in it, and so on.
+ * @returns Null if there is none.
+ */
 export async function readAttachment(
   raw: Uint8Array,
-  index: number,
+  path: number | readonly number[],
   limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
-  const file = (await filesOf(raw, limits, index))[index];
-  return file?.content ? { attachment: file.attachment, content: file.content } : null;
+): Promise<WholeAttachment | null> {
+  const [index = -1, ...inside] = [path].flat();
+  const file = (await filesOf(raw, limits, { wanted: index, opens: true }))[index];
+  if (!file?.content) return null;
+  if (inside.length === 0) return { attachment: file.attachment, content: file.content };
+  const isRead = isMessageFile(file.attachment) && inside.length <= ATTACHED_DEPTH_MAX;
+  return isRead ? readAttachment(file.content, inside, limits) : null;
 }
 
-/** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
+/** Reads an attached message by the same rules as any other. Null if there is none at this path. */
+export async function readAttachedMessage(
+  raw: Uint8Array,
+  path: readonly number[],
+  limits: ReadLimits,
+): Promise<ReadMail | null> {
+  const found = path.length <= ATTACHED_DEPTH_MAX ? await readAttachment(raw, path, limits) : null;
+  return found && isMessageFile(found.attachment) ? readMail(found.content, limits) : null;
+}
+
+/**
+ * Reads every attachment with its decoded bytes. Empty past a limit.
+ * @param opens Whether to list them as `readMail(raw).attachments` does, with what is packed in winmail.dat, or as they
+ * were sent.
+ */
 export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "all");
+  { opens } = { opens: true },
+): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "all", opens }));
+}
+
+function whole(files: readonly AttachedFile[]): WholeAttachment[] {
   return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
 }
 
@@ -180,21 +221,17 @@ function headerOf(raw: Uint8Array, limits: ReadLimits): HeaderBlock {
  * Reads every part that a program may show besides `readMail(raw).text`: attachments, forms of the message that only
  * some programs show, and text that they may decode differently. Empty past a limit.
  */
-export async function readEveryPart(
-  raw: Uint8Array,
-  limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "every part");
-  return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+export async function readEveryPart(raw: Uint8Array, limits: ReadLimits): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "every part", opens: true }));
 }
 
 async function filesOf(
   raw: Uint8Array,
   limits: ReadLimits,
-  wanted: number | "all" | "every part",
+  how: Pick<BodyOptions, "opens" | "wanted">,
 ): Promise<AttachedFile[]> {
   const { excess, root } = scanStructure(raw, headerOf(raw, limits), limits);
-  return excess === null ? (await readBody(asBuffer(raw), root, wanted)).files : [];
+  return excess === null ? (await readBody(root, { ...how, limits })).files : [];
 }
 
 type Header = Pick<
@@ -222,36 +259,36 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     return field ? fieldText(field, charset) : "";
   };
   const idsIn = (key: string) => messageIdsIn(first(key), key === "references" ? "references" : "other");
-  const defects: string[] = [];
-  if (block.cut) defects.push("The header is too large; fields are missing.");
-  if (block.fields.some(hasStrayBytes)) defects.push("The header has 8-bit characters that are not UTF-8.");
-  if (block.fields.some((field) => field.key === "")) defects.push("The header has a line that is not a field.");
+  const defects = new Defects();
+  if (block.cut) defects.add("header_truncated");
+  if (block.fields.some(hasStrayBytes)) defects.add("header_charset_unknown");
+  if (block.fields.some((field) => field.key === "")) defects.add("header_line_invalid");
   for (const name of onceOnly) {
     const count = fieldsNamed(block, name.toLowerCase()).length;
-    if (count > 1) defects.push(`The message has ${count} ${name} fields.`);
+    if (count > 1) defects.add("field_repeated", `The message has ${count} ${name} fields.`);
   }
 
   const author = singleAuthor(block);
   const mailboxes = readMailboxes(block, charset);
   const read = mailboxes.from;
-  if (mailboxes.isCut) defects.push("The message names more addresses than are shown; the rest is in its header.");
+  if (mailboxes.isCut) defects.add("addresses_truncated");
   const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
-  if (fieldsNamed(block, "from").length === 0) defects.push("The message has no From field.");
-  else if (from.length === 0) defects.push("The From field has no address.");
-  else if (from.length > 1) defects.push("The message has more than one From address.");
-  else if (!author) defects.push("The From field can be read in more than one way.");
+  if (fieldsNamed(block, "from").length === 0) defects.add("from_missing");
+  else if (from.length === 0) defects.add("from_without_address");
+  else if (from.length > 1) defects.add("from_multiple");
+  else if (!author) defects.add("from_ambiguous");
 
   const dateText = first("date").replace(/\([^()]*\)/g, "");
   const date = new Date(dateText);
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
-  if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
+  if (!dated) defects.add(dateText ? "date_invalid" : "date_missing");
 
   const subjectField = first("subject");
   const subjectText = decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX));
   const subject = shownLine(subjectText);
-  if (subject !== cleanLine(subjectText)) defects.push("The Subject has characters that turn the direction of text.");
+  if (subject !== cleanLine(subjectText)) defects.add("subject_controls_removed");
   if (subject.length > SUBJECT_CHARS_MAX || subjectField.length > SUBJECT_FIELD_CHARS_MAX)
-    defects.push("The Subject is too long; the rest is in the header.");
+    defects.add("subject_truncated");
 
   return {
     from,
@@ -264,7 +301,7 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     references: idsIn("references"),
     date: dated ? date : null,
     headers: readFields(block, charset),
-    defects,
+    defects: defects.list,
   };
 }
 

@@ -503,8 +503,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download an attachment */
+        /**
+         * Download an attachment
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
         get: operations["getAttachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{email}/messages/{id}/attachments/{index}/message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an attached message
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
+        get: operations["getAttachedMessage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1620,6 +1643,26 @@ export interface components {
             size: number;
             content_id?: string;
         };
+        /** @description The event that a message invites to, changes, answers or cancels (RFC 5545). */
+        Calendar: {
+            /** @description What the sender wants: `REQUEST` invites or changes, `CANCEL` cancels, `REPLY` answers (RFC 5546); null if it does not say. */
+            method: string | null;
+            /** @description The same in every message about this event. */
+            uid: string;
+            /** @description RFC 3339 with the offset of its time zone, `2026-06-15T10:00:00+02:00`; only a day for an event that takes all day, `2026-06-15`; without an offset if its time zone is unknown. Null if it cannot be read. */
+            start: string | null;
+            /** @description Like `start`. Exclusive: an event of one whole day ends on the next day. */
+            end: string | null;
+            summary: string;
+            location: string;
+            /** @description A bare address. Nothing proves it: see `from` and `verified`. */
+            organizer: string | null;
+            organizer_name: string;
+            /** @description How many are invited. */
+            attendees: number;
+            /** @description Whether it is a series; `start` and `end` are those of its first event. */
+            recurring: boolean;
+        };
         Authentication: {
             spf: {
                 /** @enum {string} */
@@ -1647,6 +1690,13 @@ export interface components {
             };
             /** @description If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is proven. */
             unsigned: string[];
+        };
+        /** @description Something that was repaired, guessed or left out when the message was read. */
+        Defect: {
+            /** @description Stable, such as `charset_wrong`; docs/delivery.md lists them. */
+            code: string;
+            /** @description One sentence for people. */
+            detail: string;
         };
         MessageDetail: {
             message_id: string;
@@ -1696,13 +1746,39 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             authentication: components["schemas"]["Authentication"];
             headers: {
                 name: string;
                 value: string;
             }[];
-            /** @description What was wrong with the message, one sentence each. */
-            defects: string[];
+            defects: components["schemas"]["Defect"][];
+        };
+        AttachedMessage: {
+            /** @description The bare address of the From field; empty when it has none. Nothing proves it. */
+            from: string;
+            from_name: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            subject: string;
+            /**
+             * Format: date-time
+             * @description What its Date field says; null if that cannot be read.
+             */
+            date: string | null;
+            email_message_id: string | null;
+            text: string;
+            html: string | null;
+            /** @description The new part of the text, without quotes. What is forwarded stays. */
+            reply_text: string;
+            attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
+            headers: {
+                name: string;
+                value: string;
+            }[];
+            defects: components["schemas"]["Defect"][];
         };
         InboxMessage: {
             message_id: string;
@@ -2148,6 +2224,7 @@ export interface components {
                 subject: string;
                 snippet: string;
                 has_attachments: boolean;
+                calendar?: components["schemas"]["Calendar"];
                 /** @enum {string} */
                 entity_type: "human" | "agent";
                 /** @description The From domain itself is proven. */
@@ -2652,6 +2729,7 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             /** @description The stored message: the body hash is over its bytes. */
             raw_message: string;
         };
@@ -3806,6 +3884,33 @@ export interface operations {
                 };
                 content: {
                     "*/*": unknown;
+                };
+            };
+        };
+    };
+    getAttachedMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
+                email: string;
+                /** @description The resource's id. */
+                id: string;
+                /** @description The attachment's place in the message, from 0. */
+                index: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description AttachedMessage */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachedMessage"];
                 };
             };
         };

@@ -8,7 +8,7 @@ import { addDelivery } from "../events/delivery-queue.ts";
 import { agentEndpoint } from "../events/endpoints.ts";
 import { addEvent } from "../events/events.ts";
 import { type AnswerFacts, conversationOf } from "../outbound/outbound.ts";
-import type { AgentRow, MessageRow } from "../schema.ts";
+import type { AgentRow, MailContent, MessageRow } from "../schema.ts";
 import { makeKnown } from "./correspondents.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import { type InboundMail, receivedData, receivedRow } from "./received.ts";
@@ -83,7 +83,7 @@ function* acceptFor(
 
   yield* indexMessage(s, row, words);
   yield* rememberSender(s, row);
-  yield* tellReceived(s, row);
+  yield* tellReceived(s, row, mail.content);
   const endpoint = agentEndpoint(agent);
   if (endpoint.url !== null)
     yield* addDelivery(s, {
@@ -115,13 +115,13 @@ function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   }
 }
 
-function* tellReceived(s: Scope, row: MessageRow): Verb<void> {
+function* tellReceived(s: Scope, row: MessageRow, content: MailContent): Verb<void> {
   yield* addEvent(s, {
     id: row.eventId,
     userId: row.userId,
     agentId: row.agentId,
     type: "message.received",
-    data: receivedData(row),
+    data: receivedData(row, content),
     now: row.createdAt,
   });
 }

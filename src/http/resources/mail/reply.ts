@@ -118,7 +118,7 @@ export function replies(deps: RouteDeps) {
       const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
       return [{ filename, contentType: "message/rfc822", content: bytes }];
     }
-    const read = await deps.offload.attachments(bytes);
+    const read = await deps.offload.attachments(bytes, { opens: true });
     return read.map(({ attachment: { filename, content_type, content_id }, content }) => ({
       filename,
       contentType: content_type,

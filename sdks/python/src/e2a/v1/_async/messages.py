@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence, Union
 
 from .._exchange import Call
 from .._wire import Addresses, Attachable, Time, agent_path, files, present, segment, time_text
-from ..models import Conversation, Sent
+from ..models import AttachedMessage, Conversation, Sent
 from .message import AsyncMessage, AsyncMessageSummary, bound
 from .paging import AsyncPager
 from .transport import AsyncTransport
@@ -100,10 +100,16 @@ class AsyncMessages:
         agent = await self._transport.agent(agent)
         return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
 
-    async def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
-        """The decoded bytes of an attachment."""
+    async def attachment(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> bytes:
+        """The decoded bytes of an attachment. ``"2.0"`` is the first file in the attached message 2."""
         agent = await self._transport.agent(agent)
-        return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
+        return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{segment(str(index))}"))
+
+    async def attached_message(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> AttachedMessage:
+        """A message that is attached, with its own text and files."""
+        agent = await self._transport.agent(agent)
+        path = f"{_path(agent, id)}/attachments/{segment(str(index))}/message"
+        return AttachedMessage.from_wire(await self._transport.json(Call("GET", path)))
 
     async def reply(
         self,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence, Type, 
 
 from .._wire import Addresses, Attachable
 from ..errors import ConfigurationError
-from ..models import AttachmentData, MessageData, MessageSummaryData, Sent
+from ..models import AttachedMessage, AttachmentData, MessageData, MessageSummaryData, Sent
 
 if TYPE_CHECKING:
     from .messages import Messages
@@ -168,6 +168,13 @@ class Attachment(AttachmentData):
             raise ConfigurationError("This attachment came without its message.")
         message: Bound = self._message
         return message._client.attachment(message.message_id, self.index, agent=message._agent)
+
+    def read_message(self) -> AttachedMessage:
+        """Reads it as a message, with its own text and files."""
+        if self._message is None:
+            raise ConfigurationError("This attachment came without its message.")
+        message: Bound = self._message
+        return message._client.attached_message(message.message_id, self.index, agent=message._agent)
 
 
 @dataclass(frozen=True)

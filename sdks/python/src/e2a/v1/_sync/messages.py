@@ -1,11 +1,11 @@
 # Written by scripts/make_sync.py from _async/messages.py: change that.
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence, Union
 
 from .._exchange import Call
 from .._wire import Addresses, Attachable, Time, agent_path, files, present, segment, time_text
-from ..models import Conversation, Sent
+from ..models import AttachedMessage, Conversation, Sent
 from .message import Message, MessageSummary, bound
 from .paging import Pager
 from .transport import Transport
@@ -101,10 +101,16 @@ class Messages:
         agent = self._transport.agent(agent)
         return self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
 
-    def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
-        """The decoded bytes of an attachment."""
+    def attachment(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> bytes:
+        """The decoded bytes of an attachment. ``"2.0"`` is the first file in the attached message 2."""
         agent = self._transport.agent(agent)
-        return self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
+        return self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{segment(str(index))}"))
+
+    def attached_message(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> AttachedMessage:
+        """A message that is attached, with its own text and files."""
+        agent = self._transport.agent(agent)
+        path = f"{_path(agent, id)}/attachments/{segment(str(index))}/message"
+        return AttachedMessage.from_wire(self._transport.json(Call("GET", path)))
 
     def reply(
         self,
