@@ -10,7 +10,6 @@ import type { Resolver } from "../net/dns.ts";
 import { bytesWithoutSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
-import { withoutReturnPaths } from "./hidden-return-path.ts";
 
 /** One message to be examined; its bytes are passed separately. */
 export interface Examination {
@@ -92,8 +91,7 @@ export async function examine(
   // Our own fields take no room from those that the sender is proven by.
   const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
   const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-  const read = await readMail(stored, withTrace, failure, known);
-  const mail = toReturnPath ? withoutReturnPaths(read, null) : read;
+  const mail = await readMail(stored, withTrace, failure, known);
   const automation = automationOf(mail.headers, envelope.mailFrom);
   // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
   if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))

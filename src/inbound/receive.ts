@@ -88,7 +88,7 @@ export function createReceive(options: ReceiveOptions): Receive {
     const addressed = [...(isReport ? mailboxes.map(toPostmaster) : mailboxes), ...answers];
     if (message === null || addressed.length === 0) return { id: newId("msg"), accepted: [] };
     const { verdict, storedSha256, receivedSha256 } = message;
-    const mail = answers[0] ? withoutReturnPaths(message.mail, answers[0].mailbox) : message.mail;
+    const mail = refs.length > 0 ? withoutReturnPaths(message.mail, answers[0]?.mailbox ?? null) : message.mail;
     const kept = refs.length > 0 ? [bytesWithoutSignatures(await concatInSteps(pieces))] : pieces;
     const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
     screen(verdict, options);
