@@ -277,14 +277,15 @@ export function headerValue(headers: readonly HeaderField[], name: string): stri
 
 /**
  * Splits an address at its last "@" and lower-cases it; addresses are compared case-insensitively
- * throughout (stricter than RFC 5321 2.4, as every large provider does).
+ * throughout (stricter than RFC 5321 2.4, as every large provider does). A quoted local part comes back in its one
+ * spelling (RFC 5321 4.1.2): `"bot"` is `bot`, and `"a\ b"` is `"a b"`.
  * Returns null when there is no local part or no domain.
  */
 export function splitAddress(address: string): { local: string; domain: string } | null {
   const at = address.lastIndexOf("@");
   if (at <= 0 || at === address.length - 1) return null;
   return {
-    local: address.slice(0, at).toLowerCase().normalize("NFC"),
+    local: plainLocal(address.slice(0, at)).toLowerCase().normalize("NFC"),
     domain: address
       .slice(at + 1)
       .toLowerCase()
@@ -292,11 +293,34 @@ export function splitAddress(address: string): { local: string; domain: string }
   };
 }
 
+/** The longest local part that is unquoted; RFC 5321 4.5.3.1.1 allows 64 octets. */
+const LOCAL_CHARS_MAX = 320;
+/** A dot-atom (RFC 5322 3.2.3, RFC 6531 3.3). */
+const dotAtom = /^[^\x00-\x20"(),.:;<>@[\\\]\x7f]+(?:\.[^\x00-\x20"(),.:;<>@[\\\]\x7f]+)*$/;
+const quotedString = /^"((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"$/;
+
+/** A local part without needless quotes and backslashes. Anything but a quoted string stays as it is. */
+export function plainLocal(local: string): string {
+  if (!local.startsWith('"') || local.length > LOCAL_CHARS_MAX) return local;
+  const inner = quotedString.exec(local)?.[1]?.replace(/\\(.)/gsu, "$1");
+  return inner === undefined ? local : quotedLocal(inner);
+}
+
+/** Writes a local part, in quotes if it needs them. */
+export function quotedLocal(local: string): string {
+  return dotAtom.test(local) ? local : `"${local.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Whether a local part is a quoted string, as `splitAddress` spells it. */
+export function isQuoted(local: string): boolean {
+  return quotedString.test(local);
+}
+
 /** `bot+tag@example.com` → `bot@example.com`: sub-addresses reach the agent (RFC 5233). Null when not an address. */
 export function mailboxAddress(address: string): string | null {
   const parts = splitAddress(address);
   if (!parts) return null;
-  const plus = parts.local.indexOf("+");
+  const plus = isQuoted(parts.local) ? -1 : parts.local.indexOf("+");
   const local = plus > 0 ? parts.local.slice(0, plus) : parts.local;
   return `${local}@${parts.domain}`;
 }

@@ -181,7 +181,41 @@ describe("header", () => {
     ],
     ["rare charsets", ["Subject: =?hz-gb-2312?Q?~{<:Ky~}?= =?utf-7?Q?A+ImIDkQ?="], { subject: "己所A≢Α" }],
     ["marks of direction", ["Subject: a\u202egpj.exe"], { subject: "agpj.exe" }],
-    ["quoted local parts that no other program reads", [`To: "a b"@example.com, "<x>"@example.com`], { to: [] }],
+    [
+      "quoted local parts",
+      [`To: "a b"@example.com, Bot <"bot"@example.com>, <"a\\"b"@example.com>`],
+      {
+        to: [
+          { address: '"a b"@example.com', name: "" },
+          { address: "bot@example.com", name: "Bot" },
+          { address: '"a\\"b"@example.com', name: "" },
+        ],
+      },
+    ],
+    [
+      "addresses in the obsolete forms of RFC 5322 A.6",
+      [
+        `To: Mary Smith <@node.test:mary@example.net>, , jdoe@test  . example, john . doe(x)@one.test,`,
+        ` "j".doe @ two.test, Jo <jo(a (b))@three(c). test>, Jim <jim. poe@four.test>`,
+        `Cc: A Group(Some people) :Chris <c@(Chris's host.)public.example>, joe@example.org; (the end)`,
+      ],
+      {
+        to: [
+          { address: "mary@example.net", name: "Mary Smith" },
+          { address: "jdoe@test.example", name: "" },
+          { address: "john.doe@one.test", name: "" },
+          { address: "j.doe@two.test", name: "" },
+          { address: "jo@three.test", name: "Jo" },
+          { address: "jim.poe@four.test", name: "Jim" },
+        ],
+        cc: [
+          { address: "c@public.example", name: "Chris" },
+          { address: "joe@example.org", name: "" },
+        ],
+      },
+    ],
+    ["an address that could also be a name and another", ["To: Dr. jo@a.example, jo@b. example"], { to: [] }],
+    ["quoted local parts that programs misread", [`To: "a@b"@example.com, "<x>"@example.com`], { to: [] }],
   ])("%s", async (_name, lines, expected) => {
     const mail = await read(...lines, "", "Hi");
     for (const [name, value] of Object.entries(expected)) expect(mail[name as keyof ReadMail]).toEqual(value as never);

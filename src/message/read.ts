@@ -1,6 +1,6 @@
 import { parseAddressHeader } from "mailparser";
 import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { isMessageFile, splitAddress } from "../mail.ts";
+import { isMessageFile, isQuoted, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
@@ -12,6 +12,7 @@ import { messageIdsIn } from "./message-ids.ts";
 import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
+import { withoutObsoleteSyntax } from "./obsolete-syntax.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
 
@@ -278,7 +279,11 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
   else if (from.length > 1) defects.add("from_multiple");
   else if (!author) defects.add("from_ambiguous");
 
-  const dateText = first("date").replace(/\([^()]*\)/g, "");
+  // RFC 5322 4.3 allows white space around colons.
+  const dateText = first("date")
+    .replace(/\([^()]*\)/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/ ?: ?/g, ":");
   const date = new Date(dateText);
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
   if (!dated) defects.add(dateText ? "date_invalid" : "date_missing");
@@ -352,34 +357,25 @@ function addressField(block: HeaderBlock, key: string, charset: string | null): 
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
   let found = false;
-  const joined = values.map(withoutObsoleteSpaces);
-  for (const { address, name } of parseAddressHeader(joined, { flatten: true, decodePunycode: false }).value) {
+  const current = values.map(withoutObsoleteSyntax);
+  for (const { address, name } of parseAddressHeader(current, { flatten: true, decodePunycode: false }).value) {
     const whole = readAddress(address ?? "");
     if (whole === null) continue;
     found = true;
     yield { address: whole, name: cut(shownLine(name), NAME_CHARS_MAX) };
   }
-  const only = found ? null : onlyAddress(values);
+  const only = found ? null : onlyAddress(current);
   if (only) yield { address: only, name: "" };
 }
 
 /** An address with its domain in A-labels; null if it is not one that other programs read alike. */
 function readAddress(text: string): string | null {
   const parts = splitAddress(cleanLine(text).replace(/^mailto:/i, ""));
-  if (!parts || /[\s<>"]/.test(parts.local) || /[\s<>[\]]/.test(parts.domain)) return null;
+  if (!parts || /[\s<>[\]]/.test(parts.domain)) return null;
+  if ((isQuoted(parts.local) ? /[<>@]/ : /[\s<>"]/).test(parts.local)) return null;
   const domain = asciiDomain(parts.domain) ?? parts.domain;
   const whole = `${parts.local}@${domain}`;
   return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
-}
-
-/** White space around the dots of a domain, which RFC 5322 4.4 allows, but only old programs wrote. */
-const spacedDomain = /@[ \t]{0,20}[\w-]{1,63}(?:[ \t]{0,20}\.[ \t]{0,20}[\w-]{1,63}){1,20}/g;
-
-function withoutObsoleteSpaces(value: string): string {
-  // A dot that ends a sentence has white space only behind it.
-  return value.replace(spacedDomain, (domain) =>
-    /[ \t]\./.test(domain) || /^@[ \t]/.test(domain) ? domain.replace(/[ \t]+/g, "") : domain,
-  );
 }
 
 /** The one address in text that is not a list of mailboxes, such as a name with a quote that is never closed. */

@@ -86,7 +86,7 @@ export function readReport(raw: Uint8Array, envelopeFrom: string, options: Repor
   if (fieldsNamed(top.header, "content-type").length > 1) return null;
   const { toReturnPath } = options;
   const reportType = top.type === "multipart/report" ? (top.params["report-type"] ?? "").toLowerCase() : "";
-  const subject = decodeWords(fieldOf(top.header, "subject"));
+  const subject = decodeWords(fieldOf(top.header, "subject")).replace(/\s+/g, " ");
 
   const aggregateOf = aggregateSubject.exec(subject)?.[1]?.toLowerCase();
   const structured = top.type === "multipart/report" || (toReturnPath && top.type.startsWith("multipart/"));
