@@ -28,14 +28,19 @@ const signatures = /(bounce(?:\+|%2b|=2b)[0-9a-f]{32}\.[0-9a-z]{1,3}\.)[a-z2-7]{
 const hidden = "x".repeat(SIGNATURE_CHARS);
 
 /**
- * Text without the signatures of return paths in it, at the same length. Who has one can report that the mail it names
- * did not arrive, so it is no part of what agents and their clients see.
+ * Text without the signatures of return paths in it, at the same length. With a signature, anyone can report that the
+ * mail did not arrive, so agents and their clients do not see it.
  */
 export function withoutSignatures(text: string): string {
   return text.replace(signatures, (_, before: string) => before + hidden);
 }
 
-/** The same for bytes. What is encoded (base64, a quoted-printable line break inside) stays as it is. */
+/** Whether an address is a return path without its signature. */
+export function isHidden(address: string): boolean {
+  return resembling.test(address) && address.includes(`.${hidden}@`);
+}
+
+/** Bytes without the signatures of return paths in them. What is encoded (base64, a quoted-printable line break inside) stays as it is. */
 export function bytesWithoutSignatures(bytes: Uint8Array): Buffer {
   const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   return Buffer.from(withoutSignatures(raw.toString("latin1")), "latin1");

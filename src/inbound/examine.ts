@@ -7,7 +7,7 @@ import { type ReadLimits, readMail } from "../message/read.ts";
 import { isAutomaticSubject, type Report, readReport, tellsFate } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
 import type { Resolver } from "../net/dns.ts";
-import { bytesWithoutSignatures, withoutSignatures } from "../return-path.ts";
+import { bytesWithoutSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 
@@ -91,8 +91,7 @@ export async function examine(
   // Our own fields take no room from those that the sender is proven by.
   const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
   const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-  const read = await readMail(stored, withTrace, failure, known);
-  const mail = toReturnPath ? withoutSecrets(read) : read;
+  const mail = await readMail(stored, withTrace, failure, known);
   const automation = automationOf(mail.headers, envelope.mailFrom);
   // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
   if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))
@@ -107,19 +106,6 @@ export async function examine(
       receivedSha256: sha256(raw),
       ...automation,
     },
-  };
-}
-
-/** A message without the signatures of return paths that its encodings hid. */
-function withoutSecrets(mail: ReadMail): ReadMail {
-  return {
-    ...mail,
-    subject: withoutSignatures(mail.subject),
-    text: withoutSignatures(mail.text),
-    html: mail.html && withoutSignatures(mail.html),
-    replyText: withoutSignatures(mail.replyText),
-    snippet: withoutSignatures(mail.snippet),
-    headers: mail.headers.map(({ name, value }) => ({ name, value: withoutSignatures(value) })),
   };
 }
 

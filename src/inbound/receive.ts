@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { type Envelope, type Mailbox, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
+import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
 import { type Report, tellsFate } from "../message/report/report.ts";
 import { applyTraceInSteps } from "../message/trace.ts";
 import { bytesWithoutSignatures, type ReturnPaths } from "../return-path.ts";
@@ -13,6 +13,7 @@ import { newId } from "../util/id.ts";
 import type { Log } from "../util/log.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
 import type { Examination, Examined } from "./examine.ts";
+import { withoutReturnPaths } from "./hidden-return-path.ts";
 
 export interface ReceiveOptions {
   store: Store;
@@ -87,7 +88,7 @@ export function createReceive(options: ReceiveOptions): Receive {
     const addressed = [...(isReport ? mailboxes.map(toPostmaster) : mailboxes), ...answers];
     if (message === null || addressed.length === 0) return { id: newId("msg"), accepted: [] };
     const { verdict, storedSha256, receivedSha256 } = message;
-    const mail = answers[0] ? toAgent(message.mail, answers[0].mailbox) : message.mail;
+    const mail = refs.length > 0 ? withoutReturnPaths(message.mail, answers[0]?.mailbox ?? null) : message.mail;
     const kept = refs.length > 0 ? [bytesWithoutSignatures(await concatInSteps(pieces))] : pieces;
     const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
     screen(verdict, options);
@@ -149,13 +150,6 @@ export function createReceive(options: ReceiveOptions): Receive {
       }
     }
     return answers;
-  }
-
-  /** The message with this mailbox where it names a return path. */
-  function toAgent(mail: ReadMail, mailbox: string): ReadMail {
-    const named = (mailboxes: Mailbox[]) =>
-      mailboxes.map((one) => (options.returnPaths.read(one.address) === null ? one : { ...one, address: mailbox }));
-    return { ...mail, to: named(mail.to), cc: named(mail.cc), replyTo: named(mail.replyTo) };
   }
 
   /**

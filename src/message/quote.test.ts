@@ -26,11 +26,11 @@ describe("a quote in a reply", () => {
   test("is HTML if either message has some, inside the body of the answer", () => {
     const own = withQuote({ text: "Fine.", html: "<html><body><p>Fine.</p></body></html>" }, original).html ?? "";
     expect(own).toMatch(
-      /^<html><body><p>Fine\.<\/p>\s*<br>\s*<div class="gmail_quote[^]*<p>One<\/p>[^]*<\/div>\s*<\/body><\/html>$/,
+      /^<html><body><p>Fine\.<\/p>\s*<br>\s*<div class="gmail_quote[\s\S]*<p>One<\/p>[\s\S]*<\/div>\s*<\/body><\/html>$/,
     );
     expect(own).toContain("&lt;ann@x.example&gt;");
     const theirs = withQuote({ text: "A < B", html: null }, { ...original, html: "<i>One</i>" }).html ?? "";
-    expect(theirs).toMatch(/^<p>A &lt; B<\/p>[^]*<blockquote[^>]*>\s*<i>One<\/i>\s*<\/blockquote>/);
+    expect(theirs).toMatch(/^<p>A &lt; B<\/p>[\s\S]*<blockquote[^>]*>\s*<i>One<\/i>\s*<\/blockquote>/);
   });
 
   test("ends, however long the message is", () => {

@@ -1,3 +1,4 @@
+import { withoutReturnPaths } from "../inbound/hidden-return-path.ts";
 import { type Defect, READER_VERSION, type ReadMail } from "../mail.ts";
 import type { StoredMail } from "../store/mail/messages.ts";
 import { keptOf } from "../store/mail/received.ts";
@@ -17,7 +18,7 @@ export function readingAnew<S extends Store>(
     const { message, raw, content } = found;
     if (content.reader === READER_VERSION) return found;
     try {
-      await store.renewContent(message.rawSha256, keptOf(await read(raw)));
+      await store.renewContent(message.rawSha256, keptOf(withoutReturnPaths(await read(raw), message.agentId)));
       return await open();
     } catch (error) {
       log.warn("message.not_read_anew", { message: message.id, why: asFailure(error).message });

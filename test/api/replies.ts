@@ -135,7 +135,7 @@ export function replyCases(it: ApiWorld): void {
       const introduction = "On Fri, 15 May 2026 at 10:00 UTC, Alice Roe <alice@sender.example> wrote:";
       expect(sent.body_text).toBe(`Yes.\n\n${introduction}\n> Is noon fine?\n>> No.\n`);
       expect(sent.body_html).toMatch(
-        /^<p>Yes\.<\/p>[^]*<blockquote class="gmail_quote"[^>]*>\s*<p>Is <b>noon<\/b> fine\?<\/p>\s*<\/blockquote>/,
+        /^<p>Yes\.<\/p>[\s\S]*<blockquote class="gmail_quote"[^>]*>\s*<p>Is <b>noon<\/b> fine\?<\/p>\s*<\/blockquote>/,
       );
       expect(sent.body_html).not.toContain("alert");
 

@@ -19,6 +19,11 @@ import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-lim
  * two minutes after the answer (WIRE), which takes at most 10 s.
  */
 const REPEAT_MS = 130_000;
+/**
+ * Message-IDs looked up for one message: the first half and the last half of more. Each takes some 40 µs of the writer,
+ * and the header of a real message holds fewer, while one of 1 MiB holds 100,000.
+ */
+const IDS_MAX = 4_000;
 /** Message-IDs in one query. A message has as many as its header holds. */
 const IDS_PER_QUERY = 500;
 /** The most recipients that an event names, so that its row stays small. */
@@ -307,7 +312,8 @@ export function* conversationsOf(
   references: string[],
   answer?: AnswerFacts,
 ): Verb<string[]> {
-  const wanted = [...new Set(references)];
+  const ids = [...new Set(references)];
+  const wanted = ids.length > IDS_MAX ? [...ids.slice(0, IDS_MAX / 2), ...ids.slice(-IDS_MAX / 2)] : ids;
   const own = new Map<string, string>();
   for (const chunk of chunksOf(wanted, IDS_PER_QUERY)) {
     for (const [id, conversation] of yield* renamedIn(s, agentId, chunk, answer)) own.set(id, conversation);
