@@ -158,6 +158,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const receive = createReceive({
       store,
       log,
+      sharedDomain: config.sharedDomain,
       returnPaths,
       hostname: config.smtp.domain,
       examine: offload.examine,

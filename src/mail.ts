@@ -140,6 +140,33 @@ export interface Attachment {
   content_id?: string;
 }
 
+/** Whether an attachment is a message, by its type, or by its name because some programs do not know the type. */
+export function isMessageFile({ content_type, filename }: Pick<Attachment, "content_type" | "filename">): boolean {
+  return /^message\/(?:rfc822|global)$/.test(content_type) || /\.eml$/i.test(filename);
+}
+
+/** The event that a message invites to, changes, answers or cancels. Stored as it is, so its keys are the wire's. */
+export interface Calendar {
+  /** What the sender wants, in capitals: "REQUEST", "CANCEL", "REPLY" … (RFC 5546 1.4); null if it does not say. */
+  method: string | null;
+  uid: string;
+  /**
+   * RFC 3339 with the offset of its time zone, "2026-06-15T10:00:00+02:00"; only the day, "2026-06-15", of an event that
+   * takes all day; without an offset if the time is not in a known zone. Null if it cannot be read.
+   */
+  start: string | null;
+  /** Like `start`. Exclusive: an event of one whole day ends on the next. */
+  end: string | null;
+  summary: string;
+  location: string;
+  /** Bare address, or null. Nothing proves it. */
+  organizer: string | null;
+  organizer_name: string;
+  attendees: number;
+  /** Whether it is a series. `start` and `end` are those of its first event. */
+  recurring: boolean;
+}
+
 /** One header field, decoded and unfolded, in message order. */
 export interface HeaderField {
   name: string;
@@ -188,7 +215,7 @@ export interface OutboundMail {
  * The version of the reader of mail. Content that a reader of another version parsed is parsed again when it is next
  * opened, so increase it when mail that is stored already should be read anew.
  */
-export const READER_VERSION = 2;
+export const READER_VERSION = 3;
 
 /** A message as parsed from its bytes. Parsing never fails: `defects` lists what could not be read. */
 export interface ReadMail {
@@ -212,6 +239,8 @@ export interface ReadMail {
   /** The first 200 characters of the new text, white space folded. */
   snippet: string;
   attachments: Attachment[];
+  /** The event of an invitation, or of another message about an event; null if it has none. */
+  calendar: Calendar | null;
   headers: HeaderField[];
   defects: Defect[];
 }

@@ -451,7 +451,9 @@ describe("DMARC and what is verified", () => {
     },
     {
       name: "a key of the author's domain under a name that DNS cannot hold",
-      raw: signedBy().then((raw) => Buffer.from(raw.toString().replace("s=sel;", `s=${`${"a".repeat(60)}.`.repeat(4)}b;`))),
+      raw: signedBy().then((raw) =>
+        Buffer.from(raw.toString().replace("s=sel;", `s=${`${"a".repeat(60)}.`.repeat(4)}b;`)),
+      ),
       envelope: fromAfar,
       dmarc: "fail",
       policy: "reject",

@@ -225,7 +225,8 @@ test.each([
   ["text/plain; charset=utf-8\r\n\r\nx", "text/plain", "text/plain;"],
   ["", "application/octet-stream", "application/octet-stream"],
 ])("content type %p", async (contentType, read, written) => {
-  const result = await roundTrip({ attachments: [file({ filename: "data", contentType })] });
+  const content = Buffer.from("BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n");
+  const result = await roundTrip({ attachments: [file({ filename: "data", contentType, content })] });
   expect(result.read.attachments.map((attachment) => attachment.content_type)).toEqual([read]);
   expect(result.text).toContain(`Content-Type: ${written}`);
 });

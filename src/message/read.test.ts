@@ -92,6 +92,7 @@ test("a whole message", async () => {
       { index: 1, filename: "attachment-2.png", content_type: "image/png", size: 8, content_id: "logo@example.com" },
       { index: 2, filename: "attachment-3.eml", content_type: "message/rfc822", size: 26 },
     ],
+    calendar: null,
     headers: expect.arrayContaining([
       { name: "From", value: "Jörg Müller <Joerg@Example.COM>" },
       { name: "References", value: "<first@example.net> <zero@example.net>" },
@@ -140,6 +141,16 @@ describe("header", () => {
     ],
     ["a folded subject", ["Subject: one", "  two", "\tthree"], { subject: "one two three" }],
     ["no ids", ["Message-ID: ", "References: nothing here"], { messageId: null, references: [] }],
+    ["an id with blanks", ["Message-ID: <one . two@example.com>"], { messageId: "<one.two@example.com>" }],
+    ["an id folded inside", ["References: <one\r\n two@example.com>"], { references: ["<onetwo@example.com>"] }],
+    ["brackets around no id", ["References: <a b> <1@x>"], { references: ["<1@x>"] }],
+    ["two ids in one pair of brackets", ["References: <1@x 2@x>"], { references: ["<1@x>", "<2@x>"] }],
+    ["ids without brackets among others", ["References: 1@x <2@x>,3@x"], { references: ["<1@x>", "<2@x>", "<3@x>"] }],
+    [
+      "an id behind its author",
+      ['In-Reply-To: Message from ann@example.com of "Monday" <1@x>'],
+      { inReplyTo: ["<1@x>", "<ann@example.com>"] },
+    ],
     ["ids without brackets", ["Message-ID: one@example.com"], { messageId: "<one@example.com>" }],
     ["ids glued together", ["References: <a@b><c@d>,<e@f>"], { references: ["<a@b>", "<c@d>", "<e@f>"] }],
     ["a date that is none", ["Date: yesterday"], { date: null }],
@@ -210,10 +221,10 @@ describe("header", () => {
     for (const [name, value] of Object.entries(expected)) expect(mail[name as keyof ReadMail]).toEqual(value as never);
   });
 
-  test("of 150 References the latest 100 stay", async () => {
-    const ids = Array.from({ length: 150 }, (_, i) => `<${i}@example.com>`);
+  test("all ids of a References field stay", async () => {
+    const ids = Array.from({ length: 2_000 }, (_, i) => `<${i}@example.com>`);
     const { references } = await read(`References: ${ids.join("\r\n ")}`, "", "Hi");
-    expect(references).toEqual(ids.slice(50));
+    expect(references).toEqual(ids);
   });
 
   test("of 1,001 mailboxes the first 1,000 stay", async () => {

@@ -1,6 +1,6 @@
 import { parseAddressHeader } from "mailparser";
 import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { isQuoted, splitAddress } from "../mail.ts";
+import { isMessageFile, isQuoted, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
@@ -8,7 +8,8 @@ import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
-import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
+import { messageIdsIn } from "./message-ids.ts";
+import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
 import { withoutObsoleteSyntax } from "./obsolete-syntax.ts";
@@ -33,10 +34,6 @@ const SUBJECT_CHARS_MAX = 2 * 998;
 const SUBJECT_FIELD_CHARS_MAX = 32 * 1024;
 /** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
-/** Ids kept from a References field: the latest, because threads are found by the last few. */
-const REFERENCES_MAX = 100;
-/** RFC 5322 2.1.1: an id does not fold. */
-const MESSAGE_ID_BYTES_MAX = 998;
 /** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
@@ -68,8 +65,8 @@ export async function readMail(
   const fields = readHeader(block, structure === null ? null : declaredCharset(structure.root));
   const body: Body =
     structure && excess === null
-      ? await readBody(asBuffer(raw), structure.root, null)
-      : { pieces: [], files: [], defects: excess === null ? [] : [excess] };
+      ? await readBody(structure.root, { limits, opens: true, wanted: null })
+      : { pieces: [], files: [], calendar: null, defects: excess === null ? [] : [excess] };
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
@@ -87,6 +84,7 @@ export async function readMail(
       .slice(0, SNIPPET_CHARS_MAX)
       .toWellFormed(),
     attachments: body.files.map((file) => file.attachment),
+    calendar: body.calendar,
     defects: [
       ...fields.defects,
       ...(structure?.defects ?? []),
@@ -160,22 +158,58 @@ function hiding(hiddenChars: number | null): Defect[] {
       ];
 }
 
-/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
-export async function readAttachment(
-  raw: Uint8Array,
-  index: number,
-  limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
-  const file = (await filesOf(raw, limits, index))[index];
-  return file?.content ? { attachment: file.attachment, content: file.content } : null;
+/** An attachment with its decoded bytes. */
+export interface WholeAttachment {
+  attachment: Attachment;
+  content: Uint8Array;
 }
 
-/** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
+/** Messages inside messages that are read. */
+export const ATTACHED_DEPTH_MAX = 5;
+
+/**
+ * Reads an attachment with its decoded bytes.
+ * @param path Its index among `readMail(raw).attachments`; of a file in an attached message, the index of the message
+ * and that of the file in it, and so on.
+ * @returns Null if there is none.
+ */
+export async function readAttachment(
+  raw: Uint8Array,
+  path: number | readonly number[],
+  limits: ReadLimits,
+): Promise<WholeAttachment | null> {
+  const [index = -1, ...inside] = [path].flat();
+  const file = (await filesOf(raw, limits, { wanted: index, opens: true }))[index];
+  if (!file?.content) return null;
+  if (inside.length === 0) return { attachment: file.attachment, content: file.content };
+  const isRead = isMessageFile(file.attachment) && inside.length <= ATTACHED_DEPTH_MAX;
+  return isRead ? readAttachment(file.content, inside, limits) : null;
+}
+
+/** Reads an attached message by the same rules as any other. Null if there is none at this path. */
+export async function readAttachedMessage(
+  raw: Uint8Array,
+  path: readonly number[],
+  limits: ReadLimits,
+): Promise<ReadMail | null> {
+  const found = path.length <= ATTACHED_DEPTH_MAX ? await readAttachment(raw, path, limits) : null;
+  return found && isMessageFile(found.attachment) ? readMail(found.content, limits) : null;
+}
+
+/**
+ * Reads every attachment with its decoded bytes. Empty past a limit.
+ * @param opens Whether to list them as `readMail(raw).attachments` does, with what is packed in winmail.dat, or as they
+ * were sent.
+ */
 export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "all");
+  { opens } = { opens: true },
+): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "all", opens }));
+}
+
+function whole(files: readonly AttachedFile[]): WholeAttachment[] {
   return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
 }
 
@@ -188,21 +222,17 @@ function headerOf(raw: Uint8Array, limits: ReadLimits): HeaderBlock {
  * Reads every part that a program may show besides `readMail(raw).text`: attachments, forms of the message that only
  * some programs show, and text that they may decode differently. Empty past a limit.
  */
-export async function readEveryPart(
-  raw: Uint8Array,
-  limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "every part");
-  return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+export async function readEveryPart(raw: Uint8Array, limits: ReadLimits): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "every part", opens: true }));
 }
 
 async function filesOf(
   raw: Uint8Array,
   limits: ReadLimits,
-  wanted: number | "all" | "every part",
+  how: Pick<BodyOptions, "opens" | "wanted">,
 ): Promise<AttachedFile[]> {
   const { excess, root } = scanStructure(raw, headerOf(raw, limits), limits);
-  return excess === null ? (await readBody(asBuffer(raw), root, wanted)).files : [];
+  return excess === null ? (await readBody(root, { ...how, limits })).files : [];
 }
 
 type Header = Pick<
@@ -229,6 +259,7 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     const [field] = fieldsNamed(block, key);
     return field ? fieldText(field, charset) : "";
   };
+  const idsIn = (key: string) => messageIdsIn(first(key), key === "references" ? "references" : "other");
   const defects = new Defects();
   if (block.cut) defects.add("header_truncated");
   if (block.fields.some(hasStrayBytes)) defects.add("header_charset_unknown");
@@ -270,9 +301,9 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     cc: mailboxes.cc,
     replyTo: mailboxes.replyTo,
     subject: cut(subject, SUBJECT_CHARS_MAX),
-    messageId: readMessageIds(first("message-id"))[0] ?? null,
-    inReplyTo: readMessageIds(first("in-reply-to")),
-    references: readMessageIds(first("references")),
+    messageId: idsIn("message-id")[0] ?? null,
+    inReplyTo: idsIn("in-reply-to"),
+    references: idsIn("references"),
     date: dated ? date : null,
     headers: readFields(block, charset),
     defects: defects.list,
@@ -357,16 +388,6 @@ function onlyAddress(values: string[]): string | null {
 /** Text for one line of a list, without what turns the direction of the text around it. */
 function shownLine(text: string): string {
   return cleanLine(text.replace(directionControls, ""));
-}
-
-/** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
-function readMessageIds(value: string): string[] {
-  const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
-  const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
-  return ids
-    .filter((id) => Buffer.byteLength(id) <= MESSAGE_ID_BYTES_MAX)
-    .slice(-REFERENCES_MAX)
-    .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
 }
 
 function cut(text: string, charsMax: number): string {

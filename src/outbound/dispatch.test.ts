@@ -602,6 +602,52 @@ describe("a bounce", () => {
     expect(await inbox()).toBeUndefined();
   });
 
+  test("keeps its signature secret, whoever reads the answer", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const signature = /([a-z2-7]{20})@/.exec(returnPath)?.[1] ?? "none";
+    const text = `Your mail to me came from ${returnPath.toUpperCase()}.`;
+    const message = [
+      ...[
+        "From: alice@outside.example",
+        `To: Bot <${returnPath}>`,
+        "Subject: Abwesenheitsnotiz",
+        `X-To: ${returnPath}`,
+      ],
+      ...["Content-Transfer-Encoding: base64", "", Buffer.from(text).toString("base64"), ""],
+    ].join("\r\n");
+    await deliver(it.app.smtp.port, { from: "alice@outside.example", to: returnPath, message });
+    const path = "/api/v1/agents/bot@e2a.localhost/messages";
+    const list = (await it.api("GET", path)).body;
+    expect(list.messages).toMatchObject([{ to: ["bot@e2a.localhost"], auto_submitted: "auto-replied" }]);
+    const detail = (await it.api("GET", `${path}/${list.messages[0].message_id}`)).body;
+    expect(detail.text).toMatch(/^Your mail to me came from BOUNCE\+.*x{20}@/);
+    const raw = Buffer.from(detail.raw_message, "base64").toString();
+    for (const shown of [JSON.stringify(list), JSON.stringify(detail), raw])
+      expect(shown.toLowerCase()).not.toContain(signature);
+    const hash = new Bun.CryptoHasher("sha256").update(raw).digest("hex");
+    expect(detail.auth_headers["X-E2A-Auth-Body-Hash"]).toBe(hash);
+  });
+
+  test("goes to the postmaster if nobody else can use it", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const odd = dsn(returnPath, ["failed", "5.1.1", "User unknown"])
+      .replace(/^(?:Final-Recipient|Action|Subject|I'm sorry).*\r\n/gim, "")
+      .replace(/unknown/, "odd");
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message: odd });
+    await it.api("DELETE", "/api/v1/agents/bot@e2a.localhost");
+    const message = "From: alice@outside.example\r\nSubject: Hm\r\n\r\nWho wrote to me?\r\n";
+    await deliver(it.app.smtp.port, { from: "alice@outside.example", to: returnPath, message });
+    const read = (await it.api("GET", "/api/v1/agents/postmaster@e2a.localhost/messages?status=all")).body;
+    expect(read.messages).toHaveLength(2);
+    expect(read.messages[1]).toMatchObject({ subject: "Hm", recipient: "postmaster@e2a.localhost" });
+  });
+
   test.each([
     ["delivered", "delivered"],
     ["relayed", "delivered"],

@@ -18,6 +18,7 @@ import { startWork } from "../util/work.ts";
 import { contentHashOf } from "./content-hash.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
+import { providerIdOf } from "./provider-id.ts";
 import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, localLane, type Routes } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
@@ -357,7 +358,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         log.warn("upstream.unreachable", { upstream: upstream.settings.name, error: outcome.error });
       }
     } else if (outages.up(own)) log.info("upstream.reachable", { upstream: upstream.settings.name });
-    return settle(recipient, outcome);
+    const settled = settle(recipient, outcome);
+    if (settled.kind !== "sent") return settled;
+    const known = { messageId: work.message.emailMessageId, recipient: recipient.address };
+    return { ...settled, providerId: providerIdOf(settled.reply, known) };
   }
 
   /** Delivers mail to a mailbox of this server, as if it had come from outside. */

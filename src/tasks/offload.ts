@@ -7,10 +7,11 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import { foundNothing, type Search, type SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, Defect, OutboundMail, ReadMail } from "../mail.ts";
+import type { Defect, OutboundMail, ReadMail } from "../mail.ts";
 import type { Body } from "../mcp/body.ts";
 import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
+import type { WholeAttachment } from "../message/read.ts";
 import { limitKey } from "../net/client-address.ts";
 import type { DnsType, Resolver } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
@@ -36,12 +37,16 @@ export interface Offload {
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
   /** Reads a stored message anew, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
   read(raw: Uint8Array): Promise<ReadMail>;
-  /** One attachment by its index; null if it does not exist. Failures: `overloaded`, `unavailable`. */
-  attachment(raw: Uint8Array, index: number): Promise<{ attachment: Attachment; content: Uint8Array } | null>;
-  /** All attachments in order. Fails like `attachment`. */
-  attachments(raw: Uint8Array): Promise<{ attachment: Attachment; content: Uint8Array }[]>;
+  /** One attachment by its path; null if it does not exist. Failures: `overloaded`, `unavailable`. */
+  attachment(raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;
+  /** All attachments in order, as they were sent or with what is packed in them. Fails like `attachment`. */
+  attachments(raw: Uint8Array, how?: { opens: boolean }): Promise<WholeAttachment[]>;
+  /** An attached message by its path; null if there is none. Fails like `attachment`. */
+  attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if that takes too long. */
+  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** The text that a person would see in an HTML file. Fails like `attachment`. */
   readHtml(html: string): Promise<Body>;
   /** All links of a mail. If the search fails, the list has one entry that says so. Failure `overloaded`. */
@@ -86,11 +91,11 @@ export function createOffload(options: {
     return { output: output as TaskShapes[Name]["output"], blobs: results };
   }
 
-  async function attachments(raw: Uint8Array, index: number | null) {
-    const read = run("attachments", { limits, index }, [raw]).catch(
-      unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw."),
-    );
-    const { output, blobs } = await read;
+  const unparsed = () =>
+    unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw.");
+
+  async function attachments(raw: Uint8Array, path: number[] | null, opens: boolean) {
+    const { output, blobs } = await run("attachments", { limits, opens, path }, [raw]).catch(unparsed());
     return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
   }
 
@@ -122,16 +127,25 @@ export function createOffload(options: {
       }
     },
 
-    async attachment(raw, index) {
-      return (await attachments(raw, index))[0] ?? null;
+    async attachment(raw, path) {
+      return (await attachments(raw, path, true))[0] ?? null;
     },
 
-    attachments: (raw) => attachments(raw, null),
+    attachments: (raw, how) => attachments(raw, null, how?.opens ?? false),
+
+    async attachedMessage(raw, path) {
+      return (await run("attachedMessage", { limits, path }, [raw]).catch(unparsed())).output;
+    },
 
     async safeHtml(html, { images, raw }) {
       const hasPictures = raw !== null && /cid:/i.test(html);
       const shown = run("safeHtml", { html, images, limits }, hasPictures ? [raw] : []);
       return (await shown.catch(otherwise("<p>This HTML takes too long to display safely.</p>"))).output;
+    },
+
+    async quotableHtml(html, contentIds) {
+      const made = run("quotableHtml", { html, contentIds });
+      return (await made.catch(otherwise(null))).output;
     },
 
     async readHtml(html) {

@@ -34,10 +34,13 @@ export interface TaskShapes {
   };
   /** Blobs in: the message as it is stored. */
   read: { input: { limits: ReadLimits; failure: Defect | null }; output: ReadMail };
-  /** Blobs in: the message; out: the content of the attachment with that index, or of all attachments. */
-  attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
+  /** Blobs in: the message; out: the content of the attachment at that path, or of all attachments. */
+  attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
+  /** Blobs in: the message that it is attached to. */
+  attachedMessage: { input: { limits: ReadLimits; path: number[] }; output: ReadMail | null };
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
+  quotableHtml: { input: { html: string; contentIds: string[] }; output: string };
   readHtml: { input: { html: string }; output: Body };
   links: { input: { text: string; html: string | null; texts: TextsApart }; output: ShownLink[] };
   /** Blobs in: the attachments and long texts; the same for `searchOutgoing`. */
@@ -106,20 +109,30 @@ const byName: Tasks = {
     return { output: await readMail(raw, limits, failure) };
   },
 
-  async attachments({ limits, index }, [raw = noBytes]) {
+  async attachments({ limits, opens, path }, [raw = noBytes]) {
     const { readAttachment, readAttachments } = await import("../message/read.ts");
-    if (index === null) {
-      const found = await readAttachments(raw, limits);
+    if (path === null) {
+      const found = await readAttachments(raw, limits, { opens });
       return { output: found.map(({ attachment }) => attachment), blobs: found.map(({ content }) => content) };
     }
-    const found = await readAttachment(raw, index, limits);
+    const found = await readAttachment(raw, path, limits);
     return found ? { output: [found.attachment], blobs: [found.content] } : { output: [] };
+  },
+
+  async attachedMessage({ limits, path }, [raw = noBytes]) {
+    const { readAttachedMessage } = await import("../message/read.ts");
+    return { output: await readAttachedMessage(raw, path, limits) };
   },
 
   async safeHtml({ html, images, limits }, [raw]) {
     const { safeHtml } = await import("../message/html/safe.ts");
     const pictures = raw ? await picturesOf(raw, limits) : new Map<string, string>();
     return { output: safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null }) };
+  },
+
+  async quotableHtml({ html, contentIds }) {
+    const { quotableHtml } = await import("../message/html/safe.ts");
+    return { output: quotableHtml(html, contentIds) };
   },
 
   async readHtml({ html }) {
@@ -208,7 +221,7 @@ async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<stri
   const { readAttachments } = await import("../message/read.ts");
   const found = new Map<string, string>();
   let left = INLINE_BYTES_MAX;
-  for (const { attachment, content } of await readAttachments(raw, limits)) {
+  for (const { attachment, content } of await readAttachments(raw, limits, { opens: true })) {
     const id = attachment.content_id;
     if (!id || !inlineType.test(attachment.content_type) || content.byteLength > left) continue;
     left -= content.byteLength;

@@ -168,10 +168,50 @@ test("alternatives for watches and web mail are neither text nor attachments", a
   expect(mail).toMatchObject({ text: "Hi", html: null, attachments: [], defects: [] });
 });
 
-test("are attachments where nothing else can be read", async () => {
-  const enriched = ["--b", "Content-Type: text/enriched", "", "<bold>Hi</bold>", "--b--"];
-  const mail = await read("Content-Type: multipart/alternative; boundary=b", "", ...enriched);
-  expect(mail.attachments).toMatchObject([{ content_type: "text/enriched", size: 15 }]);
+describe("another form alone is the text", () => {
+  test.each([
+    ["text/enriched", "<bold>Pay</bold>\r\n5 <<now>", "Pay 5 <now>"],
+    ["text/enriched", "<color><param>red</param>one</color>\r\n\r\ntwo", "one\ntwo"],
+    ["text/richtext", "one<nl>two <lt>", "one\ntwo <"],
+    ["text/x-amp-html", "<html amp4email><body>Pay 5</body></html>", "Pay 5"],
+  ])("%s: %s", async (type, content, text) => {
+    const parts = ["--b", `Content-Type: ${type}`, "", content, "--b--"];
+    const within = await read("Content-Type: multipart/alternative; boundary=b", "", ...parts);
+    const alone = await read(`Content-Type: ${type}`, "", content);
+    for (const mail of [within, alone]) expect(mail).toMatchObject({ text, attachments: [], defects: [] });
+  });
+});
+
+describe("an attached message whose header follows its part's without an empty line", () => {
+  const inner = ["From: z@example.com", "Subject: inner", "Content-Type: text/html", "", "<p>body</p>"];
+  const within = (type: string, ...part: string[]) => [
+    `Content-Type: ${type}; boundary=b`,
+    ...["", "--b", ...part, "--b--", ""],
+  ];
+  const contents = async (lines: string[]) => {
+    const raw = Buffer.from([...dated, ...lines].join("\r\n"));
+    const { attachments, defects } = await readMail(raw, limits);
+    const files = await readAttachments(raw, limits);
+    return [
+      attachments.map((file) => file.content_type),
+      files.map((file) => `${file.content}`),
+      defects.map(({ code }) => code),
+    ];
+  };
+
+  test.each([
+    ["in a digest", within("multipart/digest", ...inner), inner, [ambiguous]],
+    ["with its type", within("multipart/mixed", "Content-Type: message/rfc822", ...inner), inner, [ambiguous]],
+    ["as it should be", within("multipart/digest", "", ...inner), inner, []],
+    [
+      "and a field in the part's header that is of messages",
+      within("multipart/mixed", "Content-Type: message/rfc822", "Date: now", "", ...inner),
+      inner,
+      [],
+    ],
+  ])("%s", async (_, lines, content, defects) => {
+    expect(await contents(lines)).toEqual([["message/rfc822"], [content.join("\r\n")], defects]);
+  });
 });
 
 describe("names of files", () => {
@@ -193,6 +233,9 @@ describe("names of files", () => {
     [`Content-Disposition: attachment; filename="${inShiftJis}.pdf"`, "見積書.pdf", []],
     ["Content-Description: Offer 4711.pdf", "Offer 4711.pdf", []],
     ["Content-Description: an offer", "attachment-1.pdf", []],
+    ['Content-Disposition: filename="alone.pdf"', "alone.pdf", []],
+    ["Content-Disposition: attachment; name=other.pdf", "other.pdf", []],
+    ["Content-Disposition: attachment; filename=a;b.pdf", "a;b.pdf", []],
     ['Content-Disposition: attachment; filename="a/b.pdf"', "a_b.pdf", [changed]],
   ])("%s", async (field, name, defects) => {
     expect(await named(field)).toEqual([name, defects]);

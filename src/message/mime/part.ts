@@ -36,7 +36,8 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
   const { value: written, params, isRepaired } = contentType(fields);
   const { value: disposed, params: named } = parsed(fields, "content-disposition");
   const disposition = disposed === "" ? null : disposed.toLowerCase() === "inline" ? "inline" : "attachment";
-  const isFile = disposition === "attachment" || Boolean(named.filename ?? params.name);
+  const isFile =
+    disposition === "attachment" || [named, params].some(({ filename, name }) => Boolean(filename ?? name));
   // RFC 2045 5.2: what cannot be read is text, but a file of unknown type stays one.
   const type = written === "" ? defaultType : (written ?? (isFile ? "application/octet-stream" : "text/plain"));
   const isMultipart = type.startsWith("multipart/");
@@ -83,7 +84,10 @@ interface Parsed {
 
 function parsed(fields: HeaderBlock, key: string, charset?: string | null): Parsed {
   const [field] = fieldsNamed(fields, key);
-  return libmime.parseHeaderValue(field ? fieldText(field, charset) : "", { stripComments: true });
+  const text = field ? fieldText(field, charset) : "";
+  // Only the parameter, without the value before it: `Content-Disposition: filename="a.pdf"`.
+  const isAlone = /^(?:file)?name\*?\d{0,2}\*?[ \t]{0,20}=/i.test(text);
+  return libmime.parseHeaderValue(isAlone ? `;${text}` : text, { stripComments: true });
 }
 
 /** The media type, "" if there is none, or null if it cannot be read; `isRepaired` unless it is as it should be. */
@@ -130,12 +134,24 @@ function hasOddLine({ binary }: RawField): boolean {
  * @param charset What bytes outside ASCII are written in, unless they are UTF-8.
  */
 export function fileName({ fields }: PartHeader, charset: string | null): string {
-  const nameOf = (key: string, parameter: string) => {
+  const nameOf = (key: string, ...parameters: string[]) => {
     const { params, decodedParams } = parsed(fields, key, charset) as Parsed & { decodedParams?: string[] };
+    const parameter = parameters.find((one) => params[one]);
+    if (parameter === undefined) return "";
     const name = params[parameter] ?? "";
-    return decodedParams?.includes(parameter) ? name : decodeWords(name);
+    if (decodedParams?.includes(parameter)) return name;
+    const [field] = fieldsNamed(fields, key);
+    const last = field ? fieldText(field, charset).split("=").at(-1)?.trim() : undefined;
+    // A name with a semicolon, which lacks its quotes.
+    const isCut = last?.startsWith(`${name};`) && !/[";]$/.test(last);
+    return decodeWords(isCut ? (last as string) : name);
   };
-  return nameOf("content-disposition", "filename") || nameOf("content-type", "name");
+  return nameOf("content-disposition", "filename", "name") || nameOf("content-type", "name", "filename");
+}
+
+/** A parameter of the Content-Type; "" if there is none. */
+export function typeParameter({ fields }: PartHeader, name: string): string {
+  return parsed(fields, "content-type").params[name] ?? "";
 }
 
 /** The Content-ID without its brackets; "" if there is none. */

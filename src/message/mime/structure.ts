@@ -15,6 +15,8 @@ export interface ReadLimits {
 /** A part of a message (RFC 2046), as offsets into its bytes. */
 export interface MimePart {
   header: PartHeader;
+  /** The bytes that the offsets refer to. */
+  bytes: Buffer;
   /** The content, still encoded; of a multipart, from its first part on. */
   start: number;
   end: number;
@@ -107,7 +109,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
 
   const part = (header: HeaderBlock, start: number, defaultType: string): MimePart => ({
     header: describePart(header, defaultType, defects),
-    ...{ start, end: bytes.length, parts: [] },
+    ...{ bytes, start, end: bytes.length, parts: [] },
   });
   const root = part(block, block.bodyStart, "text/plain");
   const tooDeep = () => over("depth_exceeded", `The message has multiparts nested more than ${limits.maxDepth} deep.`);
@@ -146,7 +148,13 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       });
       // RFC 2046 5.1.5.
       const isDigest = open.at(-1)?.part.header.type === "multipart/digest";
-      if (!enter(part(fields, headerEnd, isDigest ? "message/rfc822" : "text/plain"))) return tooDeep();
+      const defaultType = isDigest ? "message/rfc822" : "text/plain";
+      const joined = joinedMessage(bytes, fields, headerEnd);
+      const own = { ...fields, fields: fields.fields.filter(({ start }) => joined === null || start < joined) };
+      let next = part(own, at + (joined ?? headerEnd - at), defaultType);
+      if (joined !== null && next.header.type === "message/rfc822") defects.add("part_ambiguous");
+      else if (joined !== null) next = part(fields, headerEnd, defaultType);
+      if (!enter(next)) return tooDeep();
       at = headerEnd;
     }
     at = lineStart(bytes, at);
@@ -229,7 +237,7 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
   for (let at = start; ; ) {
     if (at - start > bytesMax) return null;
     if (at >= bytes.length) return { end: bytes.length, isMarked: true };
-    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return { end: at, isMarked: true };
+    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return { end: at, isMarked: at === start };
     if (bytes[at] === 0x0a) return { end: at + 1, isMarked: true };
     if (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) return { end: at + 2, isMarked: true };
     const lf = bytes.subarray(at, at + bytesMax + 1).indexOf(0x0a);
@@ -241,6 +249,23 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
     at = end;
   }
 }
+
+/** Fields that a message has, and the header of a part does not. */
+const ofMessages = ["from", "to", "subject", "date", "received", "message-id", "return-path"];
+
+/**
+ * Where an attached message begins whose header follows that of its part without an empty line, as an offset into that
+ * header; null if the message begins behind the header.
+ */
+function joinedMessage(bytes: Buffer, { fields }: HeaderBlock, bodyStart: number): number | null {
+  if (!fields.some(({ key }) => ofMessages.includes(key))) return null;
+  const first = /^[^:\r\n]{1,100}(?=:)/.exec(bytes.toString("latin1", bodyStart, bodyStart + FIELD_NAME_CHARS_MAX));
+  if (ofMessages.includes(first?.[0].trimEnd().toLowerCase() ?? "")) return null;
+  return fields.find(({ key }) => !/^content-|^mime-version$/.test(key))?.start ?? null;
+}
+
+/** Longer than the names of the fields that a message begins with. */
+const FIELD_NAME_CHARS_MAX = 101;
 
 /** As much of a line as it takes to tell whether it is one of a header. */
 const HEADER_LINE_CHARS_MAX = 1_000;

@@ -7,6 +7,7 @@ import { getTableColumns } from "drizzle-orm";
 import {
   type Attachment,
   type Authentication,
+  type Calendar,
   type Defect,
   type EntityType,
   type HeaderField,
@@ -31,6 +32,8 @@ export interface MailContent {
   replyText: string;
   headers: HeaderField[];
   attachments: Attachment[];
+  /** Absent in rows of earlier versions, and if there is none. */
+  calendar?: Calendar;
   defects: Defect[];
   /** The READER_VERSION that parsed it; the first one wrote none, and its defects were strings. */
   reader?: number;
@@ -122,6 +125,7 @@ export function keptOf(mail: ReadMail) {
       replyText: mail.replyText,
       headers: mail.headers,
       attachments: mail.attachments,
+      ...optional("calendar", mail.calendar ?? undefined),
       defects: mail.defects,
       reader: READER_VERSION,
     },
@@ -255,9 +259,9 @@ export function contentOnWire({ replyText, reader: _, ...content }: MailContent)
 }
 
 /** A message's data in the event `message.received`. */
-export function receivedData(row: MessageRow) {
+export function receivedData(row: MessageRow, { calendar }: Pick<MailContent, "calendar">) {
   const subject = row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX).toWellFormed();
-  return pick(ReceivedData, { ...messageOnWire(row), subject });
+  return pick(ReceivedData, { ...messageOnWire(row), subject, ...optional("calendar", calendar) });
 }
 
 /** The addresses of mailboxes, without their names. */
