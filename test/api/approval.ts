@@ -57,7 +57,11 @@ export function approvalCases(it: ApiWorld): void {
         { filename: "a.txt", content_type: "text/plain", data: btoa("hello"), content_id: "a" },
         { filename: "b.bin", content_type: "application/octet-stream", data: btoa("\0\x01\xff") },
       ];
-      const held = await hold({ to: [`Ann <${outside}>`], html_body: '<img src="cid:a"> and more', attachments: files });
+      const held = await hold({
+        to: [`Ann <${outside}>`],
+        html_body: '<img src="cid:a"> and more',
+        attachments: files,
+      });
       const { body: whole } = await it.api.get(held.path);
       expect(whole.attachments).toMatchObject(files);
       const bare = whole.attachments.map(({ data: _, ...listed }: { data?: string }) => listed);
@@ -75,7 +79,9 @@ export function approvalCases(it: ApiWorld): void {
       const other = await hold({ attachments: files.slice(1) });
       const [listed] = other.body.attachments as object[];
       const changed = [{ ...listed, data: btoa("\0\x01\xfe") }];
-      expect((await it.api.post(`${other.path}/approve`, { attachments: changed })).body).toMatchObject({ edited: true });
+      expect((await it.api.post(`${other.path}/approve`, { attachments: changed })).body).toMatchObject({
+        edited: true,
+      });
     });
 
     test("is listed by its expiry, soonest first, page by page", async () => {

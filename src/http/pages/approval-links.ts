@@ -104,12 +104,7 @@ export function approvalLinks(deps: RouteDeps) {
   }
 
   /** Answers with one attachment of the link's message, as a file to save. */
-  async function file(
-    exchange: Exchange,
-    action: Action,
-    index: string,
-    link: LinkToken,
-  ): Promise<Response> {
+  async function file(exchange: Exchange, action: Action, index: string, link: LinkToken): Promise<Response> {
     const looked = await look(tokenOf(link), action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
     const { id, content } = looked.outbound.message;
