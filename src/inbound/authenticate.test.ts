@@ -435,6 +435,31 @@ describe("DMARC and what is verified", () => {
       verified: null,
     },
     {
+      name: "a quoted local part",
+      raw: signedBy(rsa, 'Ann <"Ann B"@example.com>'),
+      envelope: fromAfar,
+      dmarc: "pass",
+    },
+    {
+      name: "the author's key unreachable",
+      raw: signedBy(),
+      zone: { ...home, "sel._domainkey.example.com": "SERVFAIL" },
+      envelope: fromAfar,
+      dmarc: "temperror",
+      policy: "reject",
+      verified: null,
+    },
+    {
+      name: "a key of the author's domain under a name that DNS cannot hold",
+      raw: signedBy().then((raw) =>
+        Buffer.from(raw.toString().replace("s=sel;", `s=${`${"a".repeat(60)}.`.repeat(4)}b;`)),
+      ),
+      envelope: fromAfar,
+      dmarc: "fail",
+      policy: "reject",
+      verified: null,
+    },
+    {
       name: "a null sender, by its HELO name",
       raw: plainMail(),
       zone: { ...home, ...mailSpf },

@@ -150,6 +150,8 @@ interface Budget {
   lookUp(name: string, type: string): Promise<never>;
   /** Whether mailauth has asked for exactly this name. */
   asked(name: string): boolean;
+  /** Whether a question about this name got no final answer. */
+  isOpen(name: string): boolean;
   /** The work's result; `late` if the time is up first, `broken` if it throws. */
   within<T>(work: Promise<T>, late: T, broken: T): Promise<T>;
   end(): void;
@@ -163,10 +165,12 @@ function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOp
     cancelEnd = clock.after(budgetMs, resolve);
   });
   const asked = new Set<string>();
+  const open = new Set<string>();
   const budget: Budget = {
     startedAt: clock.now(),
     trouble: false,
     asked: (name) => asked.has(name),
+    isOpen: (name) => open.has(name),
     async lookUp(name, type) {
       // A-labels and macros are ASCII. A name that the resolver would have to convert first is not the name that is
       // compared.
@@ -176,7 +180,10 @@ function startBudget({ resolver, budgetMs, clock = systemClock }: AuthenticateOp
         // mailauth expects the results of node:dns, whatever its types say; `never` fits them all.
         return (await resolver.resolve(name, type as DnsType, { signal: stop.signal })) as never;
       } catch (error) {
-        if (!(error instanceof DnsError) || error.temporary) budget.trouble = true;
+        if (!(error instanceof DnsError) || error.temporary) {
+          budget.trouble = true;
+          open.add(name.toLowerCase());
+        }
         throw error;
       }
     },
@@ -295,11 +302,10 @@ function checkedSignature(
   const name = signatureFrom(row.signingDomain ?? "", row.selector ?? "", row.algo ?? "");
   // The name that is compared must be the one whose key was fetched, byte for byte.
   const keyName = `${asciiLabels(row.selector ?? "")}._domainkey.${name.domain}`;
-  const isOfKey = name.domain !== null && budget.asked(keyName);
-  // A name that DNS cannot hold was never asked for, so asking again does not help.
-  if (result === "temperror" && !isOfKey) return unchecked(name, "permerror");
+  // Asking again for a name that DNS cannot hold does not help.
+  if (result === "temperror" && !budget.isOpen(keyName)) return unchecked(name, "permerror");
   if (result !== "pass") return unchecked(name, dkimResults.includes(result) ? (result as DkimResult) : "permerror");
-  if (!isOfKey) return unchecked(name, "policy", "domain is not a host name");
+  if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
   if (exceedsBody(row)) return unchecked(name, "fail");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
   const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, ...alike }, block);

@@ -8,24 +8,7 @@ import { signingKey } from "../smtp/signed-mail.ts";
 import type { Zone, ZoneEntry } from "../support/dns-server.ts";
 import { type Detail, type DoorMail, throughTheDoor } from "./door.ts";
 import { signWithTags } from "./sign.ts";
-
-const folder = join(import.meta.dir, "../../testdata/standards");
-
-interface Case {
-  name: string;
-  result: string;
-  /** Our result where it differs on purpose. */
-  deviates?: { result: string; why: string };
-}
-
-interface Section<C extends Case> {
-  section: string;
-  cases: C[];
-}
-
-async function table<S>(name: string): Promise<S[]> {
-  return Bun.YAML.parse(await Bun.file(join(folder, name)).text()) as S[];
-}
+import { type Case, type Section, standardsTables, table } from "./table.ts";
 
 /** One case as a mail, what DNS needs for it, and its expected results, in words. */
 interface Trial {
@@ -261,4 +244,8 @@ test("messages in the forms of their RFCs are read", async () => {
     if (reads.subject) expect(subject).toBe(reads.subject as string);
     if (reads.text) expect(text.trimEnd()).toBe(reads.text);
   }
+});
+
+test("docs/standards.md shows the tables", async () => {
+  expect(await Bun.file(join(import.meta.dir, "../../docs/standards.md")).text()).toContain(await standardsTables());
 });

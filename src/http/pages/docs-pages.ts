@@ -5,7 +5,7 @@ import { notFound } from "../framework/problem.ts";
 import { openResource, type RouteDeps } from "../framework/resource.ts";
 
 /** Pages that do not help users of a server. */
-const asides = new Set(["architecture", "benchmarks"]);
+const asides = new Set(["architecture", "benchmarks", "standards"]);
 /** A description in a list is a sentence or two. */
 const DESCRIPTION_CHARS_MAX = 200;
 
