@@ -9,7 +9,7 @@ import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, s
 import { seenText } from "./html/text.ts";
 import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
-import { decodeWords } from "./mime/words.ts";
+import { decodeWords, inUtf8 } from "./mime/words.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
 
@@ -128,15 +128,21 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     wasHtml = isHtml;
   }
   const defects = hiding(hiddenChars);
-  if (text !== "") return { text, defects, isCut };
-  const around = structure.outside.map(([start, end]) => asBuffer(raw).toString("utf8", start, end).trim());
-  const said = around.filter((one) => one !== "" && !/^this is a (?:multi-?part|mime)/i.test(one)).join("\n");
+  const around = structure.outside.map(([start, end]) =>
+    asBuffer(raw).toString("utf8", start, end).trim().replace(usualPreamble, "").trim(),
+  );
+  const said = around.filter((one) => one !== "").join("\n");
+  if (text !== "") return { text, defects: said === "" ? defects : [...defects, outsideLeft], isCut };
   if (said !== "") return { text: said, defects: [...defects, outsideParts], isCut };
   const isBroken = structure.defects.length + body.defects.length > 0;
   const isEmpty = body.pieces.length === 0 && body.files.length === 0;
   return { text: isEmpty && isBroken ? rawText(raw, block) : text, defects, isCut };
 }
 
+/** What programs say to readers without MIME, on one line or several. */
+const usualPreamble =
+  /^this (?:is a (?:multi-?part|mime|cryptographically signed)|message is in mime)[^\n]*(?:\n(?!\s{0,20}\n|.{0,200}[:=-])[^\n]*)*/i;
+const outsideLeft = "Words before or behind the parts of the message are not in the text.";
 const outsideParts = "The text stands before or behind the parts of the message.";
 
 /** The body as it is, of a message whose structure is not read. */
@@ -317,7 +323,7 @@ function addressField(block: HeaderBlock, key: string, charset: string | null): 
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
   let found = false;
-  const joined = values.map(withoutObsoleteSpaces);
+  const joined = values.map((value) => inUtf8(withoutObsoleteSpaces(value)));
   for (const { address, name } of parseAddressHeader(joined, { flatten: true, decodePunycode: false }).value) {
     const whole = readAddress(address ?? "");
     if (whole === null) continue;

@@ -18,7 +18,9 @@ export interface AttachedFile {
 
 /** Whether a defect says that a program which reads the message another way may show other words. */
 export function isMisreadable(defect: string): boolean {
-  return /^(?:A text part |Text behind the end of a base64 part|The text has bytes)/.test(defect);
+  return /^(?:A text part |A part is not in base64|Text behind the end of a base64 part|The text has bytes)/.test(
+    defect,
+  );
 }
 
 export interface Body {
@@ -48,14 +50,17 @@ export async function readBody(
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ header, start, end }: MimePart) => {
-    const { content, hasTail } = decodeTransfer(bytes.subarray(start, end), header.encoding);
+    const { content, hasTail, isPlain } = decodeTransfer(bytes.subarray(start, end), header.encoding);
     if (hasTail) defects.add("Text behind the end of a base64 part was left out.");
+    if (isPlain) defects.add("A part is not in base64, as its header says it is.");
     return content;
   };
   const attach = (part: MimePart) => {
     const index = files.length;
     const content = contentOf(part);
-    const { type } = part.header;
+    const { type, encoding } = part.header;
+    if (encoding !== "base64" && !type.startsWith("message/") && isStillEncoded(headOf(content)))
+      defects.add(stillEncoded);
     const id = cleanLine(contentId(part.header));
     const named = fileName(part.header, charset) || describedName(part.header);
     const filename = cleanFilename(named, defaultName(index, type));
@@ -77,6 +82,7 @@ export async function readBody(
     bytesLeft -= content.length;
     const { text, defect } = await decodeText(content, charset, type === "text/html");
     if (defect) defects.add(defect);
+    if (isStillEncoded(text)) defects.add(stillEncoded);
     if (type === "text/html") return { text: null, html: text };
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
   };
@@ -106,6 +112,27 @@ export async function readBody(
   // A mail whose one text has the name of a file is no mail without words.
   if (only && pieces.every(isBlank)) pieces.push(await readText(only));
   return { pieces, files, defects: [...defects] };
+}
+
+const stillEncoded = "A part has content that may still be encoded.";
+/** Files are searched for the header of a part as far as this. */
+const SEARCHED_BYTES_MAX = 1024 * 1024;
+/** A field of a part that was not recognised as one. What follows is encoded. */
+const partHeader = /content-transfer-encoding:[ \t]{0,20}"?(?:base|quoted)/i;
+const onlyBase64 = /^[A-Za-z0-9+/\r\n]{40,}={0,2}\s*$/;
+/** As many codes of quoted-printable as no usual text has. */
+const CODES_MIN = 4;
+
+function headOf(content: Buffer): string {
+  return content.toString("latin1", 0, SEARCHED_BYTES_MAX);
+}
+
+/** Whether decoded content looks as if its encoding was not declared, or has another part in it. */
+function isStillEncoded(text: string): boolean {
+  if (partHeader.test(text)) return true;
+  if (onlyBase64.test(text)) return /[A-Z]/.test(text) && /[a-z]/.test(text) && /\d/.test(text);
+  const codes = text.matchAll(/=(?:[0-9A-F]{2}|\r?\n)/gi);
+  return [...codes.take(CODES_MIN)].length === CODES_MIN && /=\r?\n/.test(text);
 }
 
 /** Types that say again, for few programs, what another alternative says. */

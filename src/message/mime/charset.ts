@@ -31,7 +31,10 @@ export async function decodeText(bytes: Buffer, declared: string | null, isHtml:
   const isPlain = isUtf8(bytes) && (label === "utf-8" || label === "utf8" || !hasEscapes(bytes));
   if (decode && isPossible(bytes, label as string)) return declaredText(bytes, decode, label as string);
   const isWide = label !== null && wide.test(label) && bytes.length > 0;
-  if (isPlain) return { text: bytes.toString("utf8"), defect: isWide ? misdeclared("utf-8") : null };
+  if (isPlain) {
+    const escaped = hasEscapes(bytes) ? "A text part has escapes of ISO-2022, which it does not declare." : null;
+    return { text: bytes.toString("utf8"), defect: isWide ? misdeclared("utf-8") : escaped };
+  }
   if (label === "utf-8" && isMostlyUtf8(bytes)) return { text: bytes.toString("utf8"), defect: null };
   const own = isHtml ? metaCharset(bytes) : null;
   const ownDecode = own === null || isAnyAscii(own) || own === "utf-8" ? null : decoderOf(own);
