@@ -292,7 +292,9 @@ function readMailboxes(block: HeaderBlock, charset: string | null): Mailboxes & 
     const field = addressField(block, key, charset);
     isCut ||= field.isCut;
     const kept: Mailbox[] = [];
-    for (const mailbox of parseMailboxes(field.values)) {
+    // A quote that is never closed in From or Reply-To leaves doubt about who it is.
+    const isList = key === "to" || key === "cc";
+    for (const mailbox of parseMailboxes(isList ? field.values.map(closedQuotes) : field.values)) {
       bytesLeft -= Buffer.byteLength(mailbox.address) + Buffer.byteLength(mailbox.name);
       if (bytesLeft >= 0 && kept.length < MAILBOXES_MAX) kept.push(mailbox);
       else isCut = true;
@@ -341,6 +343,14 @@ function readAddress(text: string): string | null {
   const domain = asciiDomain(parts.domain) ?? parts.domain;
   const whole = `${parts.local}@${domain}`;
   return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
+}
+
+/** A list without the quote that is never closed, which would make one name of all addresses behind it. */
+function closedQuotes(value: string): string {
+  const plain = value.replace(/\\./g, "");
+  if (plain.split('"').length % 2 === 1) return value;
+  const last = plain.lastIndexOf('"');
+  return plain.slice(0, last) + plain.slice(last + 1);
 }
 
 /** White space around the dots of a domain, which RFC 5322 4.4 allows, but only old programs wrote. */

@@ -119,7 +119,7 @@ const stillEncoded = "A part has content that may still be encoded.";
 const SEARCHED_BYTES_MAX = 1024 * 1024;
 /** A field of a part that was not recognised as one. What follows is encoded. */
 const partHeader = /content-transfer-encoding:[ \t]{0,20}"?(?:base|quoted)/i;
-const onlyBase64 = /^[A-Za-z0-9+/\r\n]{40,}={0,2}\s*$/;
+const onlyBase64 = /^[A-Za-z0-9+/\r\n]{40,}={0,2}$/;
 /** As many codes of quoted-printable as no usual text has. */
 const CODES_MIN = 4;
 
@@ -130,7 +130,7 @@ function headOf(content: Buffer): string {
 /** Whether decoded content looks as if its encoding was not declared, or has another part in it. */
 function isStillEncoded(text: string): boolean {
   if (partHeader.test(text)) return true;
-  if (onlyBase64.test(text)) return /[A-Z]/.test(text) && /[a-z]/.test(text) && /\d/.test(text);
+  if (onlyBase64.test(text.trimEnd())) return /[A-Z]/.test(text) && /[a-z]/.test(text) && /\d/.test(text);
   const codes = text.matchAll(/=(?:[0-9A-F]{2}|\r?\n)/gi);
   return [...codes.take(CODES_MIN)].length === CODES_MIN && /=\r?\n/.test(text);
 }

@@ -103,7 +103,7 @@ function hasEscapes(bytes: Buffer): boolean {
 }
 
 /** Whether bytes are UTF-8 with some damage, for example where a text was cut. */
-function isMostlyUtf8(bytes: Buffer): boolean {
+export function isMostlyUtf8(bytes: Buffer): boolean {
   const characters = bytes.subarray(0, DETECTED_BYTES_MAX).toString("utf8");
   const broken = characters.match(/\ufffd/g)?.length ?? 0;
   const whole = characters.match(/[^\x00-\x7f\ufffd]/g)?.length ?? 0;
@@ -196,7 +196,10 @@ async function detected(bytes: Buffer): Promise<string> {
   const [best] = found;
   if (!best) return "windows-1252";
   const western = found.find(({ label }) => label === "windows-1252")?.confidence ?? 0;
-  const isDoubtful = otherLatin.has(best.label) && western >= best.confidence * LATIN_MARGIN;
+  const isDoubtful =
+    (otherLatin.has(best.label) && western >= best.confidence * LATIN_MARGIN) ||
+    // There they are control characters, which would be removed.
+    (best.label === "iso-8859-2" && sample.some((byte) => byte >= 0x80 && byte < 0xa0));
   return isDoubtful ? "windows-1252" : best.label;
 }
 
