@@ -312,6 +312,8 @@ export function schema(k: Kit) {
       leaseToken: k.text("lease_token"),
       /** The last reply of the next host, or the one its bounce reports. */
       smtpReply: k.text("smtp_reply"),
+      /** The upstream's id of the message, or the Message-ID, without brackets, under which it sent the message. */
+      providerMessageId: k.text("provider_message_id"),
       /** Why it cannot leave, one sentence, if no reply says so. */
       error: k.text("error"),
       createdAt: k.time("created_at").notNull(),

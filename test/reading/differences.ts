@@ -6,7 +6,12 @@ const listFields = ["from", "to", "cc", "replyTo", "inReplyTo", "references"] as
 const fileFields = ["file", "file name", "file type", "file id", "file content"] as const;
 
 /** What two parsers read differently; "file" is one that only one of them has. */
-export type Field = (typeof singleFields)[number] | (typeof listFields)[number] | (typeof fileFields)[number] | "text" | "html";
+export type Field =
+  | (typeof singleFields)[number]
+  | (typeof listFields)[number]
+  | (typeof fileFields)[number]
+  | "text"
+  | "html";
 
 /** A part of a message that two parsers read differently. */
 export interface Difference {

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import PostalMime, { addressParser, type Email } from "postal-mime";
 import type { Mailbox, ReadMail } from "../../src/mail.ts";
 import { readAttachments, readMail } from "../../src/message/read.ts";
-import { asciiDomain } from "../../src/net/host-name.ts";
 import { cleanLine, cleanText } from "../../src/message/text/clean.ts";
+import { asciiDomain } from "../../src/net/host-name.ts";
 import { squeezed } from "./composed.ts";
 
 /** What a parser makes of a message, in one shape for both parsers. */

@@ -24,13 +24,18 @@ const parameterFields = /^content-(?:type|disposition)[ \t]*:[^\n]*(?:\r?\n[ \t]
 const addressFields = /^(?:to|cc)[ \t]*:[^\n]*(?:\r?\n[ \t][^\n]*)*/gim;
 const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/;
 
-const says = ({ ours }: Difference, words: string) => ours.mail.defects.some((defect) => defect.includes(words));
-const isAmbiguous = (difference: Difference) => says(difference, "can be read in two ways");
-const withoutEndingBlanks = (content = Buffer.alloc(0)) => content.toString("latin1").replace(/[ \t\r]*(?:\n|$)/g, "\n").trim();
+const says = ({ ours }: Difference, words: string) => ours.mail.defects.some(({ code }) => code.startsWith(words));
+const isAmbiguous = (difference: Difference) => says(difference, "part_ambiguous");
+const withoutEndingBlanks = (content = Buffer.alloc(0)) =>
+  content
+    .toString("latin1")
+    .replace(/[ \t\r]*(?:\n|$)/g, "\n")
+    .trim();
 /** Words in ASCII, in order: what is left if letters of another charset are read differently. */
 const asciiWords = (text: string) => (text.match(/[A-Za-z0-9]{3,}/g) ?? []).join(" ");
 const headOf = (raw: string) => raw.slice(0, /\r?\n\r?\n/.exec(raw)?.index ?? raw.length);
-const valueOf = (reading: Difference["ours"] | Difference["theirs"], field: Field) => JSON.stringify((reading as unknown as Record<string, unknown>)[field] ?? "");
+const fieldOf = (reading: Difference["ours"] | Difference["theirs"], field: Field) =>
+  JSON.stringify((reading as unknown as Record<string, unknown>)[field] ?? "");
 
 export const rules: readonly Rule[] = [
   {
@@ -52,7 +57,7 @@ export const rules: readonly Rule[] = [
     right: "either",
     fields: ["file name"],
     reason: "e2a replaces them in names and says so; postal-mime leaves that to its caller.",
-    explains: (d) => says(d, "name of an attachment was changed"),
+    explains: (d) => says(d, "filename_changed"),
   },
   {
     name: "charsets outside the Encoding Standard",
@@ -60,7 +65,8 @@ export const rules: readonly Rule[] = [
     fields: [...names, "text", "html"],
     reason: "postal-mime reads UTF-7, HZ, ISO-2022-KR, code pages of DOS and others as Windows-1252.",
     explains: ({ raw, ours, theirs, field }) =>
-      rareCharset.test(raw) && (field === "file name" || asciiWords(valueOf(ours, field)) !== "" || valueOf(theirs, field) !== ""),
+      rareCharset.test(raw) &&
+      (field === "file name" || asciiWords(fieldOf(ours, field)) !== "" || fieldOf(theirs, field) !== ""),
   },
   {
     name: "raw bytes in header fields",
@@ -96,7 +102,8 @@ export const rules: readonly Rule[] = [
     right: "e2a",
     fields: [...contents, "file type"],
     reason: "e2a reads the text, as RFC 2045 5.2 says; postal-mime makes it a file of an unknown type.",
-    explains: ({ theirs }) => theirs.files.some(({ type }) => !mediaType.test(type) || /^(?:plain|html)\/text$/.test(type)),
+    explains: ({ theirs }) =>
+      theirs.files.some(({ type }) => !mediaType.test(type) || /^(?:plain|html)\/text$/.test(type)),
   },
   {
     name: "letters of a charset that is declared wrongly or not at all",
@@ -104,10 +111,13 @@ export const rules: readonly Rule[] = [
     fields: ["text", "html"],
     reason: "e2a looks at the bytes and says what it found; postal-mime believes the declaration.",
     explains: ({ ours, theirs, field }) => {
-
       const [our, their] = field === "html" ? [htmlWords(ours.html), htmlWords(theirs.html)] : [ours.text, theirs.text];
-      if ((/\$\)C|\ufffd/.test(their) && !/\$\)C|\ufffd/.test(our))) return true;
-      return our !== their && /[^\x00-\x7f]/.test(our + their) && asciiWords(our.replace(/[^\x00-\x7f]+/g, "\u00e4")) === asciiWords(their.replace(/[^\x00-\x7f]+/g, "\u00e4"));
+      if (/\$\)C|\ufffd/.test(their) && !/\$\)C|\ufffd/.test(our)) return true;
+      return (
+        our !== their &&
+        /[^\x00-\x7f]/.test(our + their) &&
+        asciiWords(our.replace(/[^\x00-\x7f]+/g, "\u00e4")) === asciiWords(their.replace(/[^\x00-\x7f]+/g, "\u00e4"))
+      );
     },
   },
   {
@@ -126,41 +136,44 @@ export const rules: readonly Rule[] = [
     right: "e2a",
     fields: ["file"],
     reason: "They say again what the text says; postal-mime lists them as files.",
-    explains: ({ ourFile, theirFile }) => ourFile === null && /^text\/(?:x-amp-html|watch-html|enriched)$/.test(theirFile?.type ?? ""),
+    explains: ({ ourFile, theirFile }) =>
+      ourFile === null && /^text\/(?:x-amp-html|watch-html|enriched)$/.test(theirFile?.type ?? ""),
   },
   {
     name: "words around the parts",
     right: "e2a",
     fields: contents,
-    reason: "If the parts have no words, e2a shows those before and behind them, and says so; postal-mime shows nothing.",
-    explains: (d) => says(d, "before or behind the parts"),
+    reason:
+      "If the parts have no words, e2a shows those before and behind them, and says so; postal-mime shows nothing.",
+    explains: (d) => says(d, "text_outside"),
   },
   {
     name: "a header without its empty line",
     right: "e2a",
     fields: contents,
     reason: "e2a reads the lines that are not fields as text, and says so; postal-mime makes fields of them.",
-    explains: (d) => says(d, "does not end in an empty line"),
+    explains: (d) => says(d, "header_unterminated"),
   },
   {
     name: "a multipart without a boundary",
     right: "e2a",
     fields: contents,
     reason: "e2a shows it as it is, and says so; postal-mime shows nothing.",
-    explains: (d) => says(d, "no boundary"),
+    explains: (d) => says(d, "boundary_missing"),
   },
   {
     name: "other content in base64",
     right: "e2a",
     fields: contents,
     reason: "e2a ends the data before a footer or another part, and says so; postal-mime decodes everything.",
-    explains: (d) => says(d, "behind the end of a base64 part") || says(d, "is not in base64"),
+    explains: (d) => says(d, "base64_tail_removed") || says(d, "base64_invalid"),
   },
   {
     name: "parts whose header is broken",
     right: "either",
     fields: [...contents, "file name", "file type", "file id"],
-    reason: "There is more than one way to repair it; e2a chooses the one that shows most, and says that there are others.",
+    reason:
+      "There is more than one way to repair it; e2a chooses the one that shows most, and says that there are others.",
     explains: isAmbiguous,
   },
   {
@@ -175,7 +188,7 @@ export const rules: readonly Rule[] = [
     right: "either",
     fields: ["messageId", "inReplyTo", "references"],
     reason: "RFC 5322 forbids them; e2a shows a letter and says so, and postal-mime shows U+FFFD.",
-    explains: (d) => says(d, "8-bit characters"),
+    explains: (d) => says(d, "header_charset_unknown"),
   },
   {
     name: "control characters",
@@ -188,18 +201,26 @@ export const rules: readonly Rule[] = [
     name: "lines of a header without a fold or a colon",
     right: "either",
     fields: headerFields,
-    reason: "e2a takes them for the rest of the field above, because programs forget the fold, and says so; postal-mime for fields.",
-    explains: ({ raw }) => headOf(raw).split(/\r?\n/).some((line) => line !== "" && !/^[ \t]/.test(line) && !line.includes(":")),
+    reason:
+      "e2a takes them for the rest of the field above, because programs forget the fold, and says so; postal-mime for fields.",
+    explains: ({ raw }) =>
+      headOf(raw)
+        .split(/\r?\n/)
+        .some((line) => line !== "" && !/^[ \t]/.test(line) && !line.includes(":")),
   },
   {
     name: "words that are no address",
     right: "e2a",
     fields: people,
-    reason: "e2a leaves out what no server takes for an address, and finds the one in quotes or brackets; postal-mime shows such words.",
+    reason:
+      "e2a leaves out what no server takes for an address, and finds the one in quotes or brackets; postal-mime shows such words.",
     explains: ({ ours, theirs, field }) => {
       const list = theirs[field as "from"];
       const known = ours[field as "from"];
-      return (known.length > 0 && list.length === 0) || list.some(({ address }) => !/^[^\s<>"[\]:@?=]+@[^\s<>"[\]:@]*[^\s<>"[\]:@.]$/.test(address));
+      return (
+        (known.length > 0 && list.length === 0) ||
+        list.some(({ address }) => !/^[^\s<>"[\]:@?=]+@[^\s<>"[\]:@]*[^\s<>"[\]:@.]$/.test(address))
+      );
     },
   },
   {
@@ -207,7 +228,7 @@ export const rules: readonly Rule[] = [
     right: "either",
     fields: contents,
     reason: "A damaged delimiter or field hides where a part begins or how it is encoded; e2a says that it looks so.",
-    explains: (d) => says(d, "may still be encoded"),
+    explains: (d) => says(d, "content_encoded"),
   },
   {
     name: "texts in an alternative",
@@ -221,14 +242,14 @@ export const rules: readonly Rule[] = [
     right: "e2a",
     fields: contents,
     reason: "What has no field of mail is text to e2a, and a header to postal-mime.",
-    explains: (d) => says(d, "no From field") && says(d, "no Date field"),
+    explains: (d) => says(d, "from_missing") && says(d, "date_missing"),
   },
   {
     name: "a field that is there twice",
     right: "either",
     fields: headerFields,
     reason: "RFC 5322 3.6 forbids it; e2a says so.",
-    explains: (d) => /The message has \d+ /.test(d.ours.mail.defects.join()),
+    explains: (d) => says(d, "field_repeated"),
   },
   {
     name: "a parameter whose quote is never closed",
@@ -259,6 +280,13 @@ export const rules: readonly Rule[] = [
     reason: "Nobody can tell where the name ends; both have the addresses.",
     explains: ({ raw }) =>
       (headOf(raw).match(addressFields) ?? []).some((field) => field.replace(/\\./g, "").split('"').length % 2 === 0),
+  },
+  {
+    name: "an id that lacks its end",
+    right: "either",
+    fields: ["messageId", "inReplyTo", "references"],
+    reason: "The header is cut there; e2a closes the bracket, and an id that nobody knows finds no conversation.",
+    explains: ({ ours, theirs, field }) => fieldOf(theirs, field).length < fieldOf(ours, field).length,
   },
 ];
 

@@ -503,8 +503,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download an attachment */
+        /**
+         * Download an attachment
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
         get: operations["getAttachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{email}/messages/{id}/attachments/{index}/message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an attached message
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
+        get: operations["getAttachedMessage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -601,7 +624,7 @@ export interface paths {
         put?: never;
         /**
          * Reply to a message
-         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. Nothing is quoted. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
+         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
          */
         post: operations["replyToMessage"];
         delete?: never;
@@ -621,7 +644,7 @@ export interface paths {
         put?: never;
         /**
          * Forward a message
-         * @description Responses are those of POST /api/v1/send.
+         * @description As a person would forward it: its text below `body`, and its attachments. With `include: message` it is one file, as it was received. Responses are those of POST /api/v1/send.
          */
         post: operations["forwardMessage"];
         delete?: never;
@@ -1620,6 +1643,26 @@ export interface components {
             size: number;
             content_id?: string;
         };
+        /** @description The event that a message invites to, changes, answers or cancels (RFC 5545). */
+        Calendar: {
+            /** @description What the sender wants: `REQUEST` invites or changes, `CANCEL` cancels, `REPLY` answers (RFC 5546); null if it does not say. */
+            method: string | null;
+            /** @description The same in every message about this event. */
+            uid: string;
+            /** @description RFC 3339 with the offset of its time zone, `2026-06-15T10:00:00+02:00`; only a day for an event that takes all day, `2026-06-15`; without an offset if its time zone is unknown. Null if it cannot be read. */
+            start: string | null;
+            /** @description Like `start`. Exclusive: an event of one whole day ends on the next day. */
+            end: string | null;
+            summary: string;
+            location: string;
+            /** @description A bare address. Nothing proves it: see `from` and `verified`. */
+            organizer: string | null;
+            organizer_name: string;
+            /** @description How many are invited. */
+            attendees: number;
+            /** @description Whether it is a series; `start` and `end` are those of its first event. */
+            recurring: boolean;
+        };
         Authentication: {
             spf: {
                 /** @enum {string} */
@@ -1647,6 +1690,13 @@ export interface components {
             };
             /** @description If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is proven. */
             unsigned: string[];
+        };
+        /** @description Something that was repaired, guessed or left out when the message was read. */
+        Defect: {
+            /** @description Stable, such as `charset_wrong`; docs/delivery.md lists them. */
+            code: string;
+            /** @description One sentence for people. */
+            detail: string;
         };
         MessageDetail: {
             message_id: string;
@@ -1696,13 +1746,39 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             authentication: components["schemas"]["Authentication"];
             headers: {
                 name: string;
                 value: string;
             }[];
-            /** @description What was wrong with the message, one sentence each. */
-            defects: string[];
+            defects: components["schemas"]["Defect"][];
+        };
+        AttachedMessage: {
+            /** @description The bare address of the From field; empty when it has none. Nothing proves it. */
+            from: string;
+            from_name: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            subject: string;
+            /**
+             * Format: date-time
+             * @description What its Date field says; null if that cannot be read.
+             */
+            date: string | null;
+            email_message_id: string | null;
+            text: string;
+            html: string | null;
+            /** @description The new part of the text, without quotes. What is forwarded stays. */
+            reply_text: string;
+            attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
+            headers: {
+                name: string;
+                value: string;
+            }[];
+            defects: components["schemas"]["Defect"][];
         };
         InboxMessage: {
             message_id: string;
@@ -2148,6 +2224,7 @@ export interface components {
                 subject: string;
                 snippet: string;
                 has_attachments: boolean;
+                calendar?: components["schemas"]["Calendar"];
                 /** @enum {string} */
                 entity_type: "human" | "agent";
                 /** @description The From domain itself is proven. */
@@ -2652,6 +2729,7 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             /** @description The stored message: the body hash is over its bytes. */
             raw_message: string;
         };
@@ -3810,6 +3888,33 @@ export interface operations {
             };
         };
     };
+    getAttachedMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
+                email: string;
+                /** @description The resource's id. */
+                id: string;
+                /** @description The attachment's place in the message, from 0. */
+                index: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description AttachedMessage */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachedMessage"];
+                };
+            };
+        };
+    };
     showMessageHtml: {
         parameters: {
             query?: {
@@ -3958,6 +4063,11 @@ export interface operations {
                      * @default false
                      */
                     reply_all?: boolean;
+                    /**
+                     * @description Adds the answered message below `body` (and `html_body`), as mail programs quote it.
+                     * @default false
+                     */
+                    quote_history?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
                     /** @description Hidden from the other recipients. */
@@ -4031,11 +4141,12 @@ export interface operations {
                     /** @description Plain text. */
                     body?: string;
                     /**
-                     * @description What to include: the whole message as a file, only its attachments, or nothing.
-                     * @default message
+                     * @description The files to include: the whole message as one file, its attachments, or none. By default its attachments, with `quote_history`.
                      * @enum {string}
                      */
                     include?: "message" | "attachments" | "none";
+                    /** @description Adds the message's text and HTML below `body`, under its From, Date, Subject and To. By default, only if `include` is not given. */
+                    quote_history?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
                     /** @description Hidden from the other recipients. */

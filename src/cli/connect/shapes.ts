@@ -55,6 +55,9 @@ export type MessageDetail = MessageSummary &
     "auth_headers" | "raw_message"
   > & { authentication?: Authentication };
 
+/** A message that is attached to another. */
+export type AttachedMessage = Static<typeof message.AttachedMessage>;
+
 export interface MessageFilter {
   status?: ReadStatus | "all";
   direction?: "inbound" | "outbound";

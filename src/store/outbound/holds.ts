@@ -137,6 +137,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
       nextAttemptAt: now,
       leaseToken: null,
       smtpReply: null,
+      providerMessageId: null,
       error: null,
       createdAt: message.createdAt,
       updatedAt: now,

@@ -227,6 +227,7 @@ export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Noti
     nextAttemptAt: now,
     leaseToken: null,
     smtpReply: null,
+    providerMessageId: null,
     error: null,
     createdAt: now,
     updatedAt: now,

@@ -208,7 +208,7 @@ export function decisions(deps: RouteDeps) {
           ...outcome.sent,
           edited: settled.message.original !== null,
           ...optional("edited_parts", editedPartsOf(settled.message)),
-          ...optional("provider_message_id", providerMessageId(settled.recipients)),
+          ...optional("provider_message_id", providerMessageId(settled.message, settled.recipients)),
           content_hash: settled.message.contentHash,
         });
       },

@@ -11,8 +11,11 @@ from typing import Any, Dict, List, Optional
 
 from ._decode import NO_TIME, Model
 from ._messages import ArcResult as ArcResult
+from ._messages import AttachedMessage as AttachedMessage
 from ._messages import AttachmentData as AttachmentData
 from ._messages import Authentication as Authentication
+from ._messages import Calendar as Calendar
+from ._messages import Defect as Defect
 from ._messages import DkimResult as DkimResult
 from ._messages import DmarcResult as DmarcResult
 from ._messages import HeaderField as HeaderField
