@@ -26,9 +26,9 @@ const mediaType = /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+$/;
 
 const says = ({ ours }: Difference, words: string) => ours.mail.defects.some(({ code }) => code.startsWith(words));
 const isAmbiguous = (difference: Difference) => says(difference, "part_ambiguous");
-const withoutEndingBlanks = (content = Buffer.alloc(0)) =>
+const withoutEndingBlanks = (content: Buffer | undefined) =>
   content
-    .toString("latin1")
+    ?.toString("latin1")
     .replace(/[ \t\r]*(?:\n|$)/g, "\n")
     .trim();
 /** Words in ASCII, in order: what is left if letters of another charset are read differently. */
