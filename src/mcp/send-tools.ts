@@ -231,7 +231,9 @@ async function handIn({ asked, agent, post, key }: HandIn, context: Context) {
 async function told(agent: string, first: Sent, isReplayed: boolean, { api, signal, fence }: Context) {
   const { message_id, conversation_id } = first;
   // The stored answer may be out of date.
-  const message: Sent | Outbound = isReplayed ? await api.client.outbox.get(message_id, { signal }) : first;
+  const message: Sent | Outbound = isReplayed
+    ? await api.client.outbox.get(message_id, { data: false, signal })
+    : first;
   const repeated = isReplayed
     ? [
         "This same email was submitted within the last 24 hours: nothing was sent again. To send it again on purpose, give an idempotency_key.",

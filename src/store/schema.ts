@@ -260,6 +260,8 @@ export function schema(k: Kit) {
       snippet: k.text("snippet").notNull(),
       content: k.json<OutboundContent>("content").notNull(),
       hold: k.json<Hold>("hold"),
+      /** It answers a message of its conversation: what the loop breaker counts. */
+      isAnswer: k.bool("is_answer").notNull(),
       /** What the loop breaker counted: `conversation <id>` or `address <address>`. */
       loopKey: k.text("loop_key"),
       approvalExpiresAt: k.time("approval_expires_at"),
@@ -300,6 +302,8 @@ export function schema(k: Kit) {
       kind: k.text("kind").$type<RecipientKind>().notNull(),
       /** The agent had neither written to this address nor heard from it when it submitted the message. */
       firstTime: k.bool("first_time").notNull(),
+      /** It answers a message of this address, or is a reply that also goes there: what the loop breaker counts. */
+      isAnswer: k.bool("is_answer").notNull(),
       status: k.text("status").$type<RecipientStatus>().notNull(),
       queue: k.text("queue").$type<QueueState>().notNull(),
       /** The route: `relay`, `capture` or an upstream's name. A lane that is down does not delay the others. */

@@ -231,7 +231,7 @@ export interface paths {
         };
         /**
          * List the browsers that are signed in
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listSessions"];
         put?: never;
@@ -271,7 +271,7 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listKeys"];
         put?: never;
@@ -315,7 +315,7 @@ export interface paths {
         };
         /**
          * List signing secrets
-         * @description Newest first; the first one signs.
+         * @description Newest first, and the first one signs; all of them unless `page_size` is given.
          */
         get: operations["listSigningSecrets"];
         put?: never;
@@ -702,7 +702,7 @@ export interface paths {
         };
         /**
          * List what agents sent
-         * @description Newest first, of every status. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of text.
+         * @description Newest first, of every status; with `status=pending_approval` those that expire soonest first, 100 to a page. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of texts and files.
          */
         get: operations["listOutbound"];
         put?: never;
@@ -922,7 +922,7 @@ export interface paths {
         put?: never;
         /**
          * Decide by a link: approve
-         * @description A form (application/x-www-form-urlencoded) with `t`, as the page sends it. Works once.
+         * @description A form (application/x-www-form-urlencoded) with `t`, as the page sends it; the link itself works too. Works once.
          */
         post: operations["postApproveLink"];
         delete?: never;
@@ -946,7 +946,7 @@ export interface paths {
         put?: never;
         /**
          * Decide by a link: reject
-         * @description A form (application/x-www-form-urlencoded) with `t` and `reason`, as the page sends it. Works once.
+         * @description A form (application/x-www-form-urlencoded) with `t` and `reason`, as the page sends it; the link itself works too. Works once.
          */
         post: operations["postRejectLink"];
         delete?: never;
@@ -1112,7 +1112,7 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -1916,6 +1916,16 @@ export interface components {
                 first_time: boolean;
             }[];
         };
+        OutboundAttachment: {
+            index: number;
+            filename: string;
+            content_type: string;
+            /** @description Decoded, in bytes. */
+            size: number;
+            content_id?: string;
+            /** @description The file, while the message waits for approval; in answers to GET, unless `data=false`. */
+            data?: string;
+        };
         /** @description What the agent wrote, when a reviewer changed it. */
         Original: {
             subject: string;
@@ -1951,7 +1961,7 @@ export interface components {
             /** @description In lists only while it waits for approval. */
             body_text?: string;
             body_html?: string;
-            attachments?: components["schemas"]["Attachment"][];
+            attachments?: components["schemas"]["OutboundAttachment"][];
             /** @description The upstream's own id of the message. */
             provider_message_id?: string;
             /** @enum {string} */
@@ -2621,28 +2631,42 @@ export interface components {
             verification_token: string;
             dns_records: {
                 mx: {
+                    /** @description `@`: the domain itself. `name` is its whole name. */
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                     priority: number;
                 };
                 txt?: {
+                    /** @description `@`: the domain itself. `name` is its whole name. */
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 spf: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dmarc: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dkim?: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dkim_ed25519?: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
             };
@@ -2963,7 +2987,7 @@ export interface operations {
                  */
                 "application/json": {
                     /** @description Freezes outbound mail of all agents. */
-                    paused?: boolean;
+                    paused: boolean;
                 };
             };
         };
@@ -3149,7 +3173,12 @@ export interface operations {
     };
     listSessions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3164,6 +3193,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         sessions: components["schemas"]["Session"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3192,7 +3223,12 @@ export interface operations {
     };
     listKeys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3207,6 +3243,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         keys: components["schemas"]["ApiKey"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3281,7 +3319,12 @@ export interface operations {
     };
     listSigningSecrets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3296,6 +3339,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         secrets: components["schemas"]["SigningSecret"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3359,7 +3404,7 @@ export interface operations {
     listAgents: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3684,7 +3729,7 @@ export interface operations {
                 sort?: "asc" | "desc";
                 /** @description `outbound`: what the agent sent, of every status; `q` cannot be used with it. */
                 direction?: "inbound" | "outbound";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3986,7 +4031,7 @@ export interface operations {
                 until?: string;
                 /** @description `desc`: newest first. */
                 sort?: "asc" | "desc";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4354,7 +4399,9 @@ export interface operations {
                 since?: string;
                 /** @description Handed in before this time. */
                 until?: string;
-                /** @description Entries in one answer. */
+                /** @description `false` leaves out the bytes of the files of messages that wait for approval. */
+                data?: boolean;
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4382,7 +4429,10 @@ export interface operations {
     };
     getOutbound: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `false` leaves out the bytes of the files of messages that wait for approval. */
+                data?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The resource's id. */
@@ -4721,7 +4771,12 @@ export interface operations {
     };
     postApproveLink: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4766,7 +4821,12 @@ export interface operations {
     };
     postRejectLink: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4787,7 +4847,7 @@ export interface operations {
     listAudit: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4816,7 +4876,7 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4848,7 +4908,7 @@ export interface operations {
     getConversation: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4885,7 +4945,7 @@ export interface operations {
     listSuppressions: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5039,7 +5099,12 @@ export interface operations {
     };
     listWebhooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -5054,6 +5119,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         webhooks: components["schemas"]["Webhook"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -5228,7 +5295,7 @@ export interface operations {
                 /** @description About this received message. */
                 message?: string;
                 status?: "pending" | "paused" | "succeeded" | "failed";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5411,7 +5478,7 @@ export interface operations {
                 wait?: number;
                 /** @description `asc`: oldest first. */
                 sort?: "asc" | "desc";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5463,7 +5530,7 @@ export interface operations {
     listDomains: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5587,7 +5654,7 @@ export interface operations {
                  */
                 "application/json": {
                     /** @description Freezes outbound mail of all its agents. */
-                    paused?: boolean;
+                    paused: boolean;
                 };
             };
         };

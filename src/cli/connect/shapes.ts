@@ -28,6 +28,8 @@ export interface NewAgent extends AgentChange {
 
 export interface DnsRecord {
   host: string;
+  /** Absent from older servers, whose `host` is the whole name. */
+  name?: string;
   value: string;
   priority?: number;
 }

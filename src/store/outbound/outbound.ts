@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, or, type SQL, sql } from "drizzle-orm";
 import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
@@ -9,7 +9,7 @@ import { insertStatement, type Params, statement } from "../engine/statement.ts"
 import { addEvent } from "../events/events.ts";
 import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
 import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "../schema.ts";
-import { holdLoop, loopKeys } from "./loop-breaker.ts";
+import { addressKey, answeredKeys, conversationKey, holdLoop, loopKeys } from "./loop-breaker.ts";
 import { isUnguessable, providerKeys } from "./provider-keys.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
@@ -85,7 +85,9 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const conversationId = found ?? newId("conv");
 
   const gate = input.gate.hold;
-  const loop = gate ? null : yield* holdLoop(s, agent.id, loopKeys(found, input.recipients), limits, now);
+  const keys = limits.loopMessages > 0 ? loopKeys(found, input.recipients) : [];
+  const answered = yield* answeredKeys(s, agent.id, keys, message.content.inReplyTo);
+  const loop = gate ? null : yield* holdLoop(s, agent.id, answered, limits, now);
   const hold = gate ?? loop?.hold ?? null;
   const isPaused = agent.paused || (yield* isPausedAbove(s, agent));
   const queue = hold ? "held" : isPaused ? "paused" : "ready";
@@ -97,6 +99,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
     status: hold ? "pending_approval" : "queued",
     conversationId,
     hold,
+    isAnswer: answered.has(conversationKey(conversationId)),
     loopKey: loop?.key ?? null,
     approvalExpiresAt: hold ? new Date(now.getTime() + agent.hitlTtlSeconds * 1000) : null,
     original: null,
@@ -118,6 +121,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       userId: row.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
+      isAnswer: answered.has(addressKey(recipient.address)),
       status: hold ? "held" : lease ? "sending" : "queued",
       queue,
       method: null,
@@ -440,37 +444,61 @@ export interface OutboundFilter {
   type?: OutboundType;
 }
 
-/**
- * One page of an account's outbound messages, newest first. `after` is the id of the previous page's last row. `isBrief`: as
- * `withoutTexts` makes them.
- */
+/** Where a page of outbound messages ended: its last message, and when that expires if pages are ordered by it. */
+export interface OutboundPlace {
+  id: string;
+  expiresAt?: Date | undefined;
+}
+
+export interface OutboundPage {
+  after?: OutboundPlace | undefined;
+  limit: number;
+  /** Default: `desc`, newest first. `expiry`: only those that wait for approval, the soonest expiry first. */
+  sort?: "asc" | "desc" | "expiry";
+  /** Without their texts, as `withoutTexts` makes them. */
+  isBrief?: boolean;
+}
+
+/** One page of an account's outbound messages. */
 export function* listOutbound(
   s: Scope,
   userId: string,
   filter: OutboundFilter,
-  page: { after?: string; limit: number; sort?: "asc" | "desc"; isBrief?: boolean },
+  { after, limit, sort = "desc", isBrief = false }: OutboundPage,
 ): Verb<Outbound[]> {
   const { outboundMessages: messages } = s.t;
-  const oldestFirst = page.sort === "asc";
+  const { id, approvalExpiresAt } = messages;
+  const orders = { asc: [id], desc: [desc(id)], expiry: [approvalExpiresAt, id] };
   const conditions: (SQL | undefined)[] = [
     eq(messages.userId, userId),
-    filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.status && sort !== "expiry" ? eq(messages.status, filter.status) : undefined,
     filter.type ? eq(messages.type, filter.type) : ne(messages.type, "notice"),
     filter.agentId ? eq(messages.agentId, filter.agentId) : undefined,
     filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
     filter.since ? gte(messages.createdAt, filter.since) : undefined,
     filter.until ? lt(messages.createdAt, filter.until) : undefined,
-    page.after ? (oldestFirst ? gt(messages.id, page.after) : lt(messages.id, page.after)) : undefined,
+    after && sort === "asc" ? gt(id, after.id) : undefined,
+    after && sort === "desc" ? lt(id, after.id) : undefined,
+    ...(sort === "expiry" ? [isPending(s), after?.expiresAt && isLater(messages, after.id, after.expiresAt)] : []),
   ];
   const rows = yield* ask(
     s.db
       .select()
       .from(messages)
       .where(and(...conditions))
-      .orderBy(oldestFirst ? messages.id : desc(messages.id))
-      .limit(page.limit),
+      .orderBy(...orders[sort])
+      .limit(limit),
   );
-  return yield* withRecipients(s, page.isBrief ? rows.map(withoutTexts) : rows);
+  return yield* withRecipients(s, isBrief ? rows.map(withoutTexts) : rows);
+}
+
+function isLater({ id, approvalExpiresAt }: Scope["t"]["outboundMessages"], afterId: string, expiresAt: Date) {
+  return and(gte(approvalExpiresAt, expiresAt), or(gt(approvalExpiresAt, expiresAt), gt(id, afterId)));
+}
+
+/** Waiting for a decision: a constant, because a parameter would not match the partial indexes. */
+export function isPending(s: Scope): SQL {
+  return sql`${s.t.outboundMessages.status} = 'pending_approval'`;
 }
 
 /**

@@ -11,7 +11,7 @@ import { download } from "../../framework/download.ts";
 import { type Identity, requireStanding } from "../../framework/identity.ts";
 import {
   answer,
-  body,
+  changeBody,
   choice,
   flag,
   type Given,
@@ -120,7 +120,7 @@ export function messages(deps: RouteDeps) {
       asked,
       ["sent", sort, filter],
       (after, limit) =>
-        readOutbound(store, agent.userId, filter, { sort, limit, after: after?.[0] }, (row) =>
+        readOutbound(store, agent.userId, filter, { sort, limit, after: after ? { id: after[0] } : undefined }, (row) =>
           outboundSummaryOnWire(row, agent.domain),
         ),
       ({ id }) => [id],
@@ -237,7 +237,7 @@ export function messages(deps: RouteDeps) {
         return summaryOnWire(changed);
       },
       {
-        body: body({
+        body: changeBody({
           status: Type.Optional(choice(["unread", "read"])),
           add_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),
           remove_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),

@@ -136,8 +136,10 @@ test("what looks like a loop is held until the account lets it go", async () => 
   await using it = await startWithUpstream(undefined, { "limits.loop_messages": 2 });
   // Mail to the reviewers would leave by the same upstream.
   await it.api("PATCH", `/api/v1/agents/${it.agent}`, { hitl_notify_email: false });
-  for (let i = 0; i < 2; i++) expect((await it.send(["ann@outside.example"])).status).toBe(200);
-  const held = [await it.send(["ann@outside.example"]), await it.send(["ann@outside.example"], { subject: "Again" })];
+  const answer = (subject: string) =>
+    it.send(["ann@outside.example"], { subject, reply_to_message_id: "<question@outside.example>" });
+  for (let i = 0; i < 2; i++) expect((await answer(`${i}`)).status).toBe(200);
+  const held = [await answer("Once more"), await answer("Again")];
   for (const { status, body } of held)
     expect({ status, body }).toMatchObject({
       status: 202,
@@ -158,7 +160,8 @@ test("what the loop breaker lets go on is held by a gate that was switched on me
   await using it = await startWithUpstream(undefined, { "limits.loop_messages": 2 });
   const path = `/api/v1/agents/${it.agent}`;
   await it.api("PATCH", path, { hitl_notify_email: false });
-  const send = (subject: string) => it.send(["ann@outside.example"], { subject });
+  const send = (subject: string) =>
+    it.send(["ann@outside.example"], { subject, reply_to_message_id: "<question@outside.example>" });
   for (const subject of ["One", "Two"]) expect((await send(subject)).status).toBe(200);
   const stopped = [await send("Three"), await send("Four")].map(({ body }) => body.message_id);
   await it.api("PATCH", path, { hitl_enabled: true });

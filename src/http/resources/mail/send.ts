@@ -41,6 +41,7 @@ export function sends(deps: RouteDeps) {
     (given, complain, isWrong) => {
       if (given.from) input.readMailboxes("from", given.from, complain);
       input.checkAddressed(given, complain, isWrong);
+      input.checkSubject(given.subject, complain);
       input.checkContent(given, complain, limits);
       input.readMailboxes("reply_to", given.reply_to, complain);
       input.checkReferences(given.references ?? [], complain);
