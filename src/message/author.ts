@@ -1,8 +1,8 @@
 /** The author of a message, if its From field leaves no doubt. */
-import libmime from "libmime";
 import { plainLocal } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
+import { decodeWords } from "./mime/words.ts";
 import { withoutEnds } from "./text/clean.ts";
 
 export interface Author {
@@ -58,7 +58,7 @@ const asciiInDisguise = /[\u037e\u1fef\u212a]/;
  */
 function fits(name: string, author: Author, names: readonly string[]): boolean {
   if (inUtf7.test(name)) return false;
-  const shown = (name.includes("=?") ? libmime.decodeWords(name) : name).normalize("NFKC");
+  const shown = decodeWords(name).normalize("NFKC");
   const isOwn = (text: string) => readAuthor(text)?.address === author.address;
   if (isOwn(withoutWrapping(shown))) return names.length === 1;
   const inside = withoutSigns(shown);

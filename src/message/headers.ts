@@ -1,4 +1,4 @@
-import { decodeWith } from "./mime/charset.ts";
+import { decodeWith, isMostlyUtf8 } from "./mime/charset.ts";
 
 /** One header field where it stands in the raw bytes. */
 export interface RawField {
@@ -147,7 +147,8 @@ export function unfolded({ binary }: RawField): string {
 }
 
 /**
- * The value unfolded and trimmed, as UTF-8 (RFC 6532) if it is that, or else in the given charset, or as Windows-1252.
+ * The value unfolded and trimmed, as UTF-8 (RFC 6532) if it is that or was before a few bytes were damaged, or else in
+ * the given charset, or as Windows-1252.
  */
 export function fieldText(field: RawField, charset: string | null = null): string {
   return decodeBinary(unfolded(field), charset).trim();
@@ -165,6 +166,8 @@ function decodeBinary(binary: string, charset: string | null): string {
   try {
     return utf8.decode(bytes);
   } catch {
+    // One damaged byte does not spoil the other letters.
+    if (isMostlyUtf8(bytes)) return bytes.toString("utf8");
     return (charset === null ? null : decodeWith(bytes, charset)) ?? windows1252.decode(bytes);
   }
 }

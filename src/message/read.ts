@@ -11,7 +11,7 @@ import { seenText } from "./html/text.ts";
 import { messageIdsIn } from "./message-ids.ts";
 import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
-import { decodeWords } from "./mime/words.ts";
+import { decodeWords, inUtf8 } from "./mime/words.ts";
 import { withoutObsoleteSyntax } from "./obsolete-syntax.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
@@ -128,14 +128,20 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     wasHtml = isHtml;
   }
   const defects = hiding(hiddenChars);
-  if (text !== "") return { text, defects, isCut };
-  const around = structure.outside.map(([start, end]) => asBuffer(raw).toString("utf8", start, end).trim());
-  const said = around.filter((one) => one !== "" && !/^this is a (?:multi-?part|mime)/i.test(one)).join("\n");
+  const around = structure.outside.map(([start, end]) =>
+    asBuffer(raw).toString("utf8", start, end).trim().replace(usualPreamble, "").trim(),
+  );
+  const said = around.filter((one) => one !== "").join("\n");
+  if (text !== "") return { text, defects: said === "" ? defects : [...defects, defect("text_outside_left")], isCut };
   if (said !== "") return { text: said, defects: [...defects, defect("text_outside_parts")], isCut };
   const isBroken = structure.defects.length + body.defects.length > 0;
   const isEmpty = body.pieces.length === 0 && body.files.length === 0;
   return { text: isEmpty && isBroken ? rawText(raw, block) : text, defects, isCut };
 }
+
+/** What programs say to readers without MIME, on one line or several. */
+const usualPreamble =
+  /^this (?:is a (?:multi-?part|mime|cryptographically signed)|message is in mime)[^\n]*(?:\n(?!\s{0,20}\n|.{0,200}[:=-])[^\n]*)*/i;
 
 /** The body as it is, of a message whose structure is not read. */
 function rawWords(raw: Uint8Array, block: HeaderBlock): Words {
@@ -326,7 +332,9 @@ function readMailboxes(block: HeaderBlock, charset: string | null): Mailboxes & 
     const field = addressField(block, key, charset);
     isCut ||= field.isCut;
     const kept: Mailbox[] = [];
-    for (const mailbox of parseMailboxes(field.values)) {
+    // A quote that is never closed in From or Reply-To leaves doubt about who it is.
+    const isList = key === "to" || key === "cc";
+    for (const mailbox of parseMailboxes(isList ? field.values.map(closedQuotes) : field.values)) {
       bytesLeft -= Buffer.byteLength(mailbox.address) + Buffer.byteLength(mailbox.name);
       if (bytesLeft >= 0 && kept.length < MAILBOXES_MAX) kept.push(mailbox);
       else isCut = true;
@@ -357,7 +365,7 @@ function addressField(block: HeaderBlock, key: string, charset: string | null): 
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
   let found = false;
-  const current = values.map(withoutObsoleteSyntax);
+  const current = values.map((value) => inUtf8(withoutObsoleteSyntax(value)));
   for (const { address, name } of parseAddressHeader(current, { flatten: true, decodePunycode: false }).value) {
     const whole = readAddress(address ?? "");
     if (whole === null) continue;
@@ -376,6 +384,14 @@ function readAddress(text: string): string | null {
   const domain = asciiDomain(parts.domain) ?? parts.domain;
   const whole = `${parts.local}@${domain}`;
   return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
+}
+
+/** A list without the quote that is never closed, which would make one name of all addresses behind it. */
+function closedQuotes(value: string): string {
+  const plain = value.replace(/\\./g, "");
+  if (plain.split('"').length % 2 === 1) return value;
+  const last = plain.lastIndexOf('"');
+  return plain.slice(0, last) + plain.slice(last + 1);
 }
 
 /** The one address in text that is not a list of mailboxes, such as a name with a quote that is never closed. */

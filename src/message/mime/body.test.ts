@@ -99,7 +99,9 @@ describe("headers of parts that are broken", () => {
     expect(await before("All my words.", empty)).toMatchObject({ text: "All my words.", defects: [{ code: outside }] });
     const usual = "This is a multi-part message in MIME format.";
     expect(await before(usual, empty)).toMatchObject({ text: "", defects: [] });
-    expect(await before("All my words.", ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
+    const left = { code: "text_outside_left" };
+    expect(await before("All my words.", ["", "Hi"])).toMatchObject({ text: "Hi", defects: [left] });
+    expect(await before(usual, ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
   });
 
   test("a line that is a delimiter but for words far behind is text", async () => {
@@ -116,6 +118,77 @@ describe("headers of parts that are broken", () => {
       ["message/rfc822", "attachment-1.eml"],
       ["message/rfc822", "attachment-2.eml"],
     ]);
+  });
+});
+
+describe("what would get lost is read or reported", () => {
+  const isEncoded = "content_encoded";
+  const noLine = "header_unterminated";
+  const tail = "R3LDvMOfZSBhdXMgS8O2bG4sIGRpZSBTdHJhw59lIGlzdCBnZXNwZXJydC4=";
+
+  test.each<[string, string[], string, string]>([
+    ["no empty line", ["Subject: Hi", "Hello Bob,", "see you."], "Hello Bob,\nsee you.", noLine],
+    ["a line of white space in its place", ["Subject: Hi", " ", "Hello Bob.", "", "Bye"], "Hello Bob.\n\nBye", noLine],
+    ["words that are no base64", ["Content-Transfer-Encoding: base64", "", "Hello Bob"], "Hello Bob", "base64_invalid"],
+    ["base64 that does not say so", ["", tail], tail, isEncoded],
+    ["quoted-printable that does not say so", ["", "=C3=BC=C3=9F=", "e"], "=C3=BC=C3=9F=\ne", isEncoded],
+  ])("%s", async (_name, lines, text, defect) => {
+    const mail = await read(...lines);
+    expect(mail.text.trim()).toBe(text);
+    expect(codesOf(mail)).toContain(defect);
+  });
+
+  test.each<[string, string[], string]>([
+    [
+      "a delimiter that lacks a hyphen",
+      ["", "Hi", "-b", "Content-Type: image/png", "Content-Transfer-Encoding: base64", "", "AAAA"],
+      isEncoded,
+    ],
+    ["a blank line that is not empty", [" ", "Content-Type: text/plain", "", "Hi"], ambiguous],
+    [
+      "a field without a colon",
+      ["Content-Transfer-Encoding base64", "Content-Type: text/plain", "", "SGk="],
+      ambiguous,
+    ],
+    [
+      "the header of a part in a file",
+      [
+        "Content-Type: application/json",
+        "Content-Disposition: attachment",
+        "",
+        "{}",
+        "-b",
+        "Content-Transfer-Encoding: base64",
+        "",
+        "AAAA",
+      ],
+      isEncoded,
+    ],
+  ])("%s", async (_name, part, defect) => {
+    expect(codesOf(await read(...mixed(part)))).toContain(defect);
+  });
+
+  test("a line of base64 behind a semicolon is no parameter", async () => {
+    const part = [
+      "Content-Type: application/pdf",
+      "Content-Transfer-Encoding: base64;",
+      "JVBERi0xLjQ=",
+      "JVBERi0xLjQ=",
+    ];
+    expect((await read(...mixed(["", "Hi"], part))).attachments).toMatchObject([{ size: 16 }]);
+  });
+
+  test("words before the only delimiter, which is the last", async () => {
+    const mail = await read(
+      "Content-Type: multipart/mixed; boundary=b",
+      "",
+      "This is a MIME message.",
+      "-b",
+      "",
+      "Hello",
+      "--b--",
+    );
+    expect(mail.text).toContain("Hello");
   });
 });
 

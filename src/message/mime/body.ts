@@ -26,7 +26,7 @@ export interface AttachedFile {
 /** Defects of a message that shows other words in a program that reads it another way. */
 const misreadable: ReadonlySet<string> = new Set<DefectCode>([
   ...(["charset_unknown", "charset_missing", "charset_wrong", "charset_utf7", "byte_order_unknown"] as const),
-  ...(["part_truncated", "base64_tail_removed", "characters_invalid"] as const),
+  ...(["part_truncated", "base64_tail_removed", "base64_invalid", "charset_escapes", "characters_invalid"] as const),
 ]);
 
 /** Whether a defect says that a program which reads the message another way may show other words. */
@@ -75,8 +75,9 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ bytes, header, start, end }: MimePart) => {
-    const { content, hasTail } = decodeTransfer(bytes.subarray(start, end), header.encoding);
+    const { content, hasTail, isPlain } = decodeTransfer(bytes.subarray(start, end), header.encoding);
     if (hasTail) defects.add("base64_tail_removed");
+    if (isPlain) defects.add("base64_invalid");
     return content;
   };
   const list = (named: string, type: string, id: string, content: Buffer) => {
@@ -94,7 +95,9 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     return filename;
   };
   const attach = (part: MimePart, content = contentOf(part)) => {
-    const { charset, type } = part.header;
+    const { charset, encoding, type } = part.header;
+    if (encoding !== "base64" && !type.startsWith("message/") && isStillEncoded(headOf(content)))
+      defects.add("content_encoded");
     const filename = list(nameOf(part), type, cleanLine(contentId(part.header)), content);
     if (wanted === null && isCalendar(type, filename))
       calendars.push({ content, charset, method: typeParameter(part.header, "method") });
@@ -135,6 +138,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     const isHtml = htmlTypes.has(type);
     const { text, defect } = await decodeText(content, charset, isHtml);
     if (defect) defects.take(defect);
+    if (isStillEncoded(text)) defects.add("content_encoded");
     if (isHtml) return { text: null, html: text };
     if (enrichedTypes.has(type)) return { text: unenriched(text), html: null };
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
@@ -181,6 +185,26 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   for (const code of found.defects) defects.add(code);
   if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
   return { pieces, files, calendar: found.calendar, defects: defects.list };
+}
+
+/** Files are searched for the header of a part as far as this. */
+const SEARCHED_BYTES_MAX = 1024 * 1024;
+/** A field of a part that was not recognised as one. What follows is encoded. */
+const partHeader = /content-transfer-encoding:[ \t]{0,20}"?(?:base|quoted)/i;
+const onlyBase64 = /^[A-Za-z0-9+/\r\n]{40,}={0,2}$/;
+/** As many codes of quoted-printable as no usual text has. */
+const CODES_MIN = 4;
+
+function headOf(content: Buffer): string {
+  return content.toString("latin1", 0, SEARCHED_BYTES_MAX);
+}
+
+/** Whether decoded content looks as if its encoding was not declared, or has another part in it. */
+function isStillEncoded(text: string): boolean {
+  if (partHeader.test(text)) return true;
+  if (onlyBase64.test(text.trimEnd())) return /[A-Z]/.test(text) && /[a-z]/.test(text) && /\d/.test(text);
+  const codes = text.matchAll(/=(?:[0-9A-F]{2}|\r?\n)/gi);
+  return [...codes.take(CODES_MIN)].length === CODES_MIN && /=\r?\n/.test(text);
 }
 
 function isTnef(type: string, name: string): boolean {

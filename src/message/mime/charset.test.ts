@@ -60,7 +60,10 @@ describe("a declared charset", () => {
 
   test("escapes of ISO-2022 in UTF-8 are what they are", async () => {
     const text = "Price: \x1b$B1,000";
-    expect(await decodeText(Buffer.from(text), "utf-8", false)).toEqual({ text, defect: null });
+    expect(await decodeText(Buffer.from(text), "utf-8", false)).toEqual({
+      text,
+      defect: defect("charset_escapes"),
+    });
   });
 
   test("names of no charset", () => {

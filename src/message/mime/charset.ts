@@ -33,7 +33,10 @@ export async function decodeText(bytes: Buffer, declared: string | null, isHtml:
   const isPlain = isUtf8(bytes) && (label === "utf-8" || label === "utf8" || !hasEscapes(bytes));
   if (decode && isPossible(bytes, label as string)) return declaredText(bytes, decode, label as string);
   const isWide = label !== null && wide.test(label) && bytes.length > 0;
-  if (isPlain) return { text: bytes.toString("utf8"), defect: isWide ? misdeclared("utf-8") : null };
+  if (isPlain) {
+    const escaped = hasEscapes(bytes) ? defect("charset_escapes") : null;
+    return { text: bytes.toString("utf8"), defect: isWide ? misdeclared("utf-8") : escaped };
+  }
   if (label === "utf-8" && isMostlyUtf8(bytes)) return { text: bytes.toString("utf8"), defect: null };
   const own = isHtml ? metaCharset(bytes) : null;
   const ownDecode = own === null || isAnyAscii(own) || own === "utf-8" ? null : decoderOf(own);
@@ -105,7 +108,7 @@ function hasEscapes(bytes: Buffer): boolean {
 }
 
 /** Whether bytes are UTF-8 with some damage, for example where a text was cut. */
-function isMostlyUtf8(bytes: Buffer): boolean {
+export function isMostlyUtf8(bytes: Buffer): boolean {
   const characters = bytes.subarray(0, DETECTED_BYTES_MAX).toString("utf8");
   const broken = characters.match(/\ufffd/g)?.length ?? 0;
   const whole = characters.match(/[^\x00-\x7f\ufffd]/g)?.length ?? 0;
@@ -198,7 +201,10 @@ async function detected(bytes: Buffer): Promise<string> {
   const [best] = found;
   if (!best) return "windows-1252";
   const western = found.find(({ label }) => label === "windows-1252")?.confidence ?? 0;
-  const isDoubtful = otherLatin.has(best.label) && western >= best.confidence * LATIN_MARGIN;
+  const isDoubtful =
+    (otherLatin.has(best.label) && western >= best.confidence * LATIN_MARGIN) ||
+    // There they are control characters, which would be removed.
+    (best.label === "iso-8859-2" && sample.some((byte) => byte >= 0x80 && byte < 0xa0));
   return isDoubtful ? "windows-1252" : best.label;
 }
 

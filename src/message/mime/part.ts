@@ -52,7 +52,7 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
   // RFC 2045 6.4: a multipart is not encoded itself.
   const isEncodedWhole = isMultipart && encoding !== null && encoding.name !== "identity";
   const isOdd = isRepeated || isGivenTwice(fields) || isEncodedWhole || isRepaired || encoding?.isRepaired === true;
-  if (isOdd || fields.fields.some(hasOddLine)) defects.add("part_ambiguous");
+  if (isOdd || fields.fields.some((field) => field.key === "" || hasOddLine(field))) defects.add("part_ambiguous");
   const charset = params.charset || null;
   if (type.startsWith("text/") && charset !== null) {
     if (!isCharset(charset)) defects.add("charset_unknown");

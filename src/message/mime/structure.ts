@@ -112,6 +112,13 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     ...{ bytes, start, end: bytes.length, parts: [] },
   });
   const root = part(block, block.bodyStart, "text/plain");
+  if (root.header.type.startsWith("text/")) {
+    root.start = textStart(bytes, block.bodyStart);
+    if (root.start < block.bodyStart) {
+      hangsOnSpaces = true;
+      defects.add("header_unterminated");
+    }
+  }
   const tooDeep = () => over("depth_exceeded", `The message has multiparts nested more than ${limits.maxDepth} deep.`);
   if (hasMoreLines(bytes, LINES_MAX)) return over("lines_exceeded", `The message has more than ${LINES_MAX} lines.`);
   if (!enter(root)) return tooDeep();
@@ -141,7 +148,11 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       // Other programs may take the content for a part of the header.
       if (!isMarked) defects.add("part_ambiguous");
       headerBytes += headerEnd - at;
-      hangsOnSpaces ||= hasBlankLine(bytes.toString("latin1", at, headerEnd));
+      if (hasBlankLine(bytes.toString("latin1", at, headerEnd))) {
+        hangsOnSpaces = true;
+        // Other programs may begin the content there.
+        defects.add("part_ambiguous");
+      }
       const fields = scanHeaders(bytes.subarray(at, headerEnd), {
         bytesMax: limits.maxHeaderBytes,
         fieldsMax: PART_FIELDS_MAX,
@@ -250,6 +261,26 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
   }
 }
 
+/**
+ * Where the text of a message begins: behind the header's last line that is one of a field. Lines behind it are words,
+ * if the empty line is missing or has white space.
+ */
+function textStart(bytes: Buffer, bodyStart: number): number {
+  let before = "";
+  let behindFields = 0;
+  for (let at = 0; at < bodyStart; ) {
+    const lf = bytes.indexOf(0x0a, at);
+    const end = lf < 0 || lf >= bodyStart ? bodyStart : lf + 1;
+    const line = bytes.toString("latin1", at, Math.min(end, at + HEADER_LINE_CHARS_MAX));
+    if (end === bodyStart && /^\r?\n$/.test(line)) return behindFields < at ? behindFields : bodyStart;
+    const isOfField = line.trim() !== "" && (colonNext.test(line) || isHeaderLine(line, before, bytes, end));
+    if (isOfField) behindFields = end;
+    before = isOfField ? line : "";
+    at = end;
+  }
+  return behindFields;
+}
+
 /** Fields that a message has, and the header of a part does not. */
 const ofMessages = ["from", "to", "subject", "date", "received", "message-id", "return-path"];
 
@@ -272,15 +303,18 @@ const HEADER_LINE_CHARS_MAX = 1_000;
 const fieldName = /^[\x21-\x39\x3b-\x7e]{1,200}[ \t]{0,20}:/;
 /** A parameter, which broken programs write without the white space of a fold. */
 const parameter = /^(?:boundary|charset|name|filename|format|type|start|size|protocol|micalg)\*?\d*\*?[ \t]{0,20}=/i;
+const colonNext = /^[ \t]+:/;
+/** Any parameter, but no line of base64. */
+const anyParameter = /^[\w*-]{1,60}[ \t]{0,20}=[ \t]{0,20}[^\s=]/;
 
 /** Whether a line begins a field, or belongs to the field of the line before. */
 function isHeaderLine(line: string, before: string, bytes: Buffer, end: number): boolean {
   // A line of only white space is an empty line to some programs, and a fold to others.
   if (/^[ \t]/.test(line)) return before !== "" || line.trim() === "";
   if (fieldName.test(line) || /^content-/i.test(line.replace(/[^\x21-\x7e]/g, ""))) return true;
-  if (parameter.test(line) || before.trimEnd().endsWith(";")) return before !== "";
+  if (parameter.test(line) || (before.trimEnd().endsWith(";") && anyParameter.test(line))) return before !== "";
   // A name may be folded before its colon (RFC 5322 4.5.8).
-  return bytes[end] === 0x20 || bytes[end] === 0x09;
+  return colonNext.test(bytes.toString("latin1", end, end + HEADER_LINE_CHARS_MAX));
 }
 
 /**

@@ -6,12 +6,18 @@ export interface Transferred {
   content: Buffer;
   /** Whether bytes behind the end of base64 were left out, such as the footer of a mailing list. */
   hasTail: boolean;
+  /** Whether the header says base64 of content that is none. It stays as it is. */
+  isPlain: boolean;
 }
 
 /** Decodes the content of a part. Never throws; invalid bytes are skipped, or stay as they are. Time is linear. */
 export function decodeTransfer(bytes: Buffer, encoding: TransferEncoding): Transferred {
   if (encoding === "base64") return decodeBase64(bytes);
-  return { content: encoding === "identity" ? bytes : decodeQuotedPrintable(bytes), hasTail: false };
+  return found(encoding === "identity" ? bytes : decodeQuotedPrintable(bytes));
+}
+
+function found(content: Buffer, { hasTail = false, isPlain = false } = {}): Transferred {
+  return { content, hasTail, isPlain };
 }
 
 /** A line with a foreign character is still data if it is this long and has no white space. */
@@ -25,7 +31,7 @@ const CONTINUED_LINE_CHARS_MIN = 32;
  */
 function decodeBase64(bytes: Buffer): Transferred {
   const text = bytes.toString("latin1");
-  if (isClean(text)) return { content: Buffer.from(text, "base64"), hasTail: false };
+  if (isClean(text)) return found(Buffer.from(text, "base64"));
   let data = "";
   let hasEnded = false;
   let isContinued = false;
@@ -36,29 +42,27 @@ function decodeBase64(bytes: Buffer): Transferred {
     if (line === "") hasEnded ||= data !== "";
     else {
       if (hasEnded && !isContinued) {
-        if (!continues(text.slice(at), data.endsWith("="))) return { content: decodeGroups(data), hasTail: true };
+        if (!continues(text.slice(at), data.endsWith("="))) return found(decodeGroups(data), { hasTail: true });
         isContinued = true;
       }
       const isData = /^[A-Za-z0-9+/]*={0,3}$/.test(line);
       const isDamaged = !isData && line.length >= DAMAGED_LINE_CHARS_MIN && !/\s/.test(line);
       if (!isData && !isDamaged) {
-        if (data !== "") return { content: decodeGroups(data), hasTail: true };
-        // Nothing of it is base64 as it should be.
-        return { content: Buffer.from(text, "base64"), hasTail: false };
+        return data === "" ? found(bytes, { isPlain: true }) : found(decodeGroups(data), { hasTail: true });
       }
       data += line;
       hasEnded ||= line.endsWith("=");
     }
     at = end;
   }
-  return { content: decodeGroups(data), hasTail: false };
+  return found(decodeGroups(data));
 }
 
-/** Whether a text is base64 with padding at its end at most. */
+/** Whether a text is base64 with padding at its end at most, and without white space between its words. */
 function isClean(text: string): boolean {
   // An empty line may be the end of the data.
   const body = text.trim();
-  if (/\n[ \t\r]*\n/.test(body)) return false;
+  if (/\n[ \t\r]*\n/.test(body) || /\S[ \t]+[^\s=]/.test(body)) return false;
   const other = text.search(/[^A-Za-z0-9+/\s]/);
   return other < 0 || (text[other] === "=" && !/[^=\s]/.test(text.slice(other)));
 }

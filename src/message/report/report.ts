@@ -1,6 +1,6 @@
-import libmime from "libmime";
 import { fieldsNamed, scanHeaders, type WholeHeader } from "../headers.ts";
 import { htmlToText } from "../html/text.ts";
+import { decodeWords } from "../mime/words.ts";
 import { isAnswerSubject, saysDelayed } from "./bounce-words.ts";
 import {
   type DeliveryReport,
@@ -286,14 +286,4 @@ function originalOf(parts: Part[], behind: Part | null) {
 /** RFC 5322 2.1.1: an id does not fold, so it is no longer than a line. */
 function messageIdIn(text: string): string | null {
   return /<[^<>\s\x00-\x1f\x7f-\x9f]{1,996}>/.exec(text)?.[0] ?? null;
-}
-
-/** RFC 2047. Broken encoded words stay as they are. */
-function decodeWords(text: string): string {
-  if (!text.includes("=?")) return text;
-  try {
-    return libmime.decodeWords(text);
-  } catch {
-    return text;
-  }
 }
