@@ -73,8 +73,7 @@ const sentences =
 /** Whether a line is what telephones and programs put under a message: `Sent from my iPhone`. */
 export function isSentFromLine(line: string): boolean {
   const words = line.trim();
-  if (words.length <= 120 && sentences.test(words.toLowerCase()))
-    return true;
+  if (words.length <= 120 && sentences.test(words.toLowerCase())) return true;
   // "Sent from our warehouse on Monday." is a sentence.
   if (words.length > 120 || /[.!?…]$/.test(words)) return false;
   const linked = words.replace(/<[^<>]{0,100}>|\([^()]{0,100}\)/g, "");
