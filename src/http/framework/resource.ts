@@ -4,7 +4,7 @@ import type { Reviews } from "../../approval/reviews.ts";
 import type { ApprovalTokens } from "../../approval/token.ts";
 import type { Config } from "../../config.ts";
 import type { Attachment } from "../../mail.ts";
-import type { Body } from "../../mcp/body.ts";
+import type { TextReader } from "../../mcp/body.ts";
 import type { ShownLink } from "../../message/html/shown-links.ts";
 import type { Resolver } from "../../net/dns.ts";
 import type { EventFeed } from "../../notify/event-feed.ts";
@@ -39,8 +39,8 @@ export interface Offload {
   attachments(raw: Uint8Array): Promise<ReadAttachment[]>;
   /** A mail's HTML, made safe. `raw` is the message, with the images that the HTML names by `cid:`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** The text that a person would read in an HTML file. */
-  readHtml(html: string): Promise<Body>;
+  /** Reads texts for models. */
+  reader: TextReader;
   /** All links of a mail. */
   links(text: string, html: string | null): Promise<ShownLink[]>;
   /** The page that a reviewer's link opens, as HTML. */
