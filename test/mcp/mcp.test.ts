@@ -3,6 +3,7 @@ import { type LogFields, silentLog } from "../../src/util/log.ts";
 import { scriptedSmtp } from "../smtp/scripted-smtp.ts";
 import { mailFor } from "../store/rows.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { testPool } from "../support/pool.ts";
 import { mcpSuite } from "./suite.ts";
 import { connectHttp, startMcpApp, startMcpBinary } from "./world.ts";
 
@@ -249,6 +250,36 @@ test("a picture beyond what models take is not shown", async () => {
   const { result } = (await post(it, { ...whoami, params })).body;
   expect([result.structuredContent.size, result.structuredContent.shown_as]).toEqual([3_000_001, "nothing"]);
   expect(result.content.map(({ type }: { type: string }) => type)).toEqual(["text"]);
+});
+
+test("a long text is read in another process, which gives back only the portion asked for", async () => {
+  const pool = testPool();
+  const answers: [task: string, chars: number][] = [];
+  const run: typeof pool.run = async (task, ...given) => {
+    const done = await pool.run(task, ...given);
+    answers.push([task, JSON.stringify(done.output).length]);
+    return done;
+  };
+  await using it = await startTestApp({ seams: { pool: { ...pool, run } } });
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const agent = `my-bot@${it.app.config.sharedDomain}`;
+  const text = "a\u200b".repeat(50_000);
+  const file = { index: 0, filename: "a.txt", content_type: "text/plain", size: Buffer.byteLength(text) };
+  const head = "Content-Type: text/plain; charset=utf-8; name=a.txt\r\nContent-Disposition: attachment\r\n\r\n";
+  const bytes = Buffer.from(`${head}${text}\r\n`);
+  await it.app.store.acceptInbound(mailFor(agent, { bytes, content: { text, attachments: [file] } }));
+  const [{ message_id }] = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body.messages;
+  for (const [name, given, task] of [
+    ["get_attachment", { index: 0 }, "readFile"],
+    ["get_message", {}, "readMessage"],
+  ] as const) {
+    answers.length = 0;
+    const params = { name, arguments: { message_id, ...given, max_chars: 1_000, offset: 100 } };
+    const { structuredContent: is } = (await post(it, { ...whoami, params })).body.result;
+    expect([name, is.untrusted.text, is.next_offset]).toEqual([name, "a".repeat(1_000), 1_100]);
+    expect(is.hidden).toEqual(["50000 invisible or direction-changing characters were left out."]);
+    expect(answers.filter(([one, chars]) => one === task && chars < 2_000)).toHaveLength(1);
+  }
 });
 
 test("a batch whose answers are too long is answered in part, and the rest of it is not done", async () => {
