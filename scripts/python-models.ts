@@ -44,7 +44,23 @@ const classes: Class[] = [
     doc: "What passed and what failed. ``verified`` of the message is the verdict.",
     from: ["Authentication"],
   },
-  { name: "HeaderField", doc: "A header field, decoded.", from: ["MessageDetail.headers"] },
+  {
+    name: "Calendar",
+    doc: "The event that a message invites to, changes, answers or cancels (RFC 5545).",
+    from: ["Calendar"],
+  },
+  {
+    name: "Defect",
+    doc: "Something that was repaired, guessed or left out when a message was read.",
+    from: ["Defect"],
+  },
+  { name: "HeaderField", doc: "A header field, decoded.", from: ["MessageDetail.headers", "AttachedMessage.headers"] },
+  {
+    name: "AttachedMessage",
+    doc: "A message that is attached to another. Nothing in it is proven.",
+    from: ["AttachedMessage"],
+    unprinted: ["headers"],
+  },
   {
     name: "MessageSummaryData",
     doc: "A message as lists show it. Lists over several agents and deliveries also name the agent.",

@@ -41,6 +41,7 @@ import { openPostgresStore, openSqliteStore, type ThreadedStore } from "./store/
 import { createStoreThreads, type StoreThreads } from "./store/threads.ts";
 import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
+import { readingAnew } from "./tasks/reread.ts";
 import { type Clock, followClock, systemClock } from "./util/clock.ts";
 import { Failure } from "./util/errors.ts";
 import { createLog, type Log } from "./util/log.ts";
@@ -157,6 +158,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const receive = createReceive({
       store,
       log,
+      sharedDomain: config.sharedDomain,
       returnPaths,
       hostname: config.smtp.domain,
       examine: offload.examine,
@@ -169,8 +171,9 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     if (routes.fallback) await store.adoptLanes([...routes.lanes], routes.fallback);
     const { sharedDomain } = config;
     const writeMail = createServerMail({ store, routes, sharedDomain });
+    const opening = readingAnew(store, { read: offload.read, log });
     const webhooks = startWebhooks({
-      store,
+      store: opening,
       vault,
       poster,
       clock,
@@ -222,7 +225,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
 
     const http = await startHttp({
       config,
-      store,
+      store: opening,
       vault,
       clock,
       log,

@@ -140,6 +140,33 @@ export interface Attachment {
   content_id?: string;
 }
 
+/** Whether an attachment is a message, by its type, or by its name because some programs do not know the type. */
+export function isMessageFile({ content_type, filename }: Pick<Attachment, "content_type" | "filename">): boolean {
+  return /^message\/(?:rfc822|global)$/.test(content_type) || /\.eml$/i.test(filename);
+}
+
+/** The event that a message invites to, changes, answers or cancels. Stored as it is, so its keys are the wire's. */
+export interface Calendar {
+  /** What the sender wants, in capitals: "REQUEST", "CANCEL", "REPLY" … (RFC 5546 1.4); null if it does not say. */
+  method: string | null;
+  uid: string;
+  /**
+   * RFC 3339 with the offset of its time zone, "2026-06-15T10:00:00+02:00"; only the day, "2026-06-15", of an event that
+   * takes all day; without an offset if the time is not in a known zone. Null if it cannot be read.
+   */
+  start: string | null;
+  /** Like `start`. Exclusive: an event of one whole day ends on the next. */
+  end: string | null;
+  summary: string;
+  location: string;
+  /** Bare address, or null. Nothing proves it. */
+  organizer: string | null;
+  organizer_name: string;
+  attendees: number;
+  /** Whether it is a series. `start` and `end` are those of its first event. */
+  recurring: boolean;
+}
+
 /** One header field, decoded and unfolded, in message order. */
 export interface HeaderField {
   name: string;
@@ -184,6 +211,12 @@ export interface OutboundMail {
   headers: HeaderField[];
 }
 
+/**
+ * The version of the reader of mail. Content that a reader of another version parsed is parsed again when it is next
+ * opened, so increase it when mail that is stored already should be read anew.
+ */
+export const READER_VERSION = 3;
+
 /** A message as parsed from its bytes. Parsing never fails: `defects` lists what could not be read. */
 export interface ReadMail {
   /** RFC5322.From mailboxes; more than one From address is a defect and proves nothing. */
@@ -206,9 +239,18 @@ export interface ReadMail {
   /** The first 200 characters of the new text, white space folded. */
   snippet: string;
   attachments: Attachment[];
+  /** The event of an invitation, or of another message about an event; null if it has none. */
+  calendar: Calendar | null;
   headers: HeaderField[];
-  /** What was wrong with the message, one sentence each. */
-  defects: string[];
+  defects: Defect[];
+}
+
+/** Something that was repaired, guessed or left out when a message was read. */
+export interface Defect {
+  /** One of those in message/defects.ts. */
+  code: string;
+  /** One sentence for people. */
+  detail: string;
 }
 
 /**
@@ -235,14 +277,15 @@ export function headerValue(headers: readonly HeaderField[], name: string): stri
 
 /**
  * Splits an address at its last "@" and lower-cases it; addresses are compared case-insensitively
- * throughout (stricter than RFC 5321 2.4, as every large provider does).
+ * throughout (stricter than RFC 5321 2.4, as every large provider does). A quoted local part comes back in its one
+ * spelling (RFC 5321 4.1.2): `"bot"` is `bot`, and `"a\ b"` is `"a b"`.
  * Returns null when there is no local part or no domain.
  */
 export function splitAddress(address: string): { local: string; domain: string } | null {
   const at = address.lastIndexOf("@");
   if (at <= 0 || at === address.length - 1) return null;
   return {
-    local: address.slice(0, at).toLowerCase().normalize("NFC"),
+    local: plainLocal(address.slice(0, at)).toLowerCase().normalize("NFC"),
     domain: address
       .slice(at + 1)
       .toLowerCase()
@@ -250,11 +293,34 @@ export function splitAddress(address: string): { local: string; domain: string }
   };
 }
 
+/** The longest local part that is unquoted; RFC 5321 4.5.3.1.1 allows 64 octets. */
+const LOCAL_CHARS_MAX = 320;
+/** A dot-atom (RFC 5322 3.2.3, RFC 6531 3.3). */
+const dotAtom = /^[^\x00-\x20"(),.:;<>@[\\\]\x7f]+(?:\.[^\x00-\x20"(),.:;<>@[\\\]\x7f]+)*$/;
+const quotedString = /^"((?:[^"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*)"$/;
+
+/** A local part without needless quotes and backslashes. Anything but a quoted string stays as it is. */
+export function plainLocal(local: string): string {
+  if (!local.startsWith('"') || local.length > LOCAL_CHARS_MAX) return local;
+  const inner = quotedString.exec(local)?.[1]?.replace(/\\(.)/gsu, "$1");
+  return inner === undefined ? local : quotedLocal(inner);
+}
+
+/** Writes a local part, in quotes if it needs them. */
+export function quotedLocal(local: string): string {
+  return dotAtom.test(local) ? local : `"${local.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** Whether a local part is a quoted string, as `splitAddress` spells it. */
+export function isQuoted(local: string): boolean {
+  return quotedString.test(local);
+}
+
 /** `bot+tag@example.com` → `bot@example.com`: sub-addresses reach the agent (RFC 5233). Null when not an address. */
 export function mailboxAddress(address: string): string | null {
   const parts = splitAddress(address);
   if (!parts) return null;
-  const plus = parts.local.indexOf("+");
+  const plus = isQuoted(parts.local) ? -1 : parts.local.indexOf("+");
   const local = plus > 0 ? parts.local.slice(0, plus) : parts.local;
   return `${local}@${parts.domain}`;
 }

@@ -23,6 +23,24 @@ const SIGNATURE_CHARS = 20;
 /** Base 32 (RFC 4648 6) in lower case: five bits per character, and it survives a change of case. */
 const digits = "abcdefghijklmnopqrstuvwxyz234567";
 
+/** A return path in other text: its signature, behind what names the message and the recipient. */
+const signatures = /(bounce(?:\+|%2b|=2b)[0-9a-f]{32}\.[0-9a-z]{1,3}\.)[a-z2-7]{20}(?=@|%40|=40)/gi;
+const hidden = "x".repeat(SIGNATURE_CHARS);
+
+/**
+ * Text without the signatures of return paths in it, at the same length. Who has one can report that the mail it names
+ * did not arrive, so it is no part of what agents and their clients see.
+ */
+export function withoutSignatures(text: string): string {
+  return text.replace(signatures, (_, before: string) => before + hidden);
+}
+
+/** The same for bytes. What is encoded (base64, a quoted-printable line break inside) stays as it is. */
+export function bytesWithoutSignatures(bytes: Uint8Array): Buffer {
+  const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Buffer.from(withoutSignatures(raw.toString("latin1")), "latin1");
+}
+
 /** Matches anything that looks like a return path, intact or damaged. */
 const resembling = /^bounce\+[0-9a-f]{32}\./;
 const wellFormed = /^bounce\+([0-9a-f]{32})\.(0|[1-9a-z][0-9a-z]{0,2})\.([a-z2-7]{20})$/;

@@ -1,9 +1,9 @@
 import { wholeLines } from "../message/compose.ts";
+import type { DefectCode } from "../message/defects.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import { isMisreadable } from "../message/mime/body.ts";
 import { isCharset, isUtf7 } from "../message/mime/charset.ts";
-import { ambiguousPart, inUtf7, noBoundary, unknownCharset, unknownEncoding } from "../message/mime/part.ts";
 import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
 import { cleanLine } from "../message/text/clean.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
@@ -205,13 +205,17 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
   return { texts, unsearched };
 }
 
+/** Defects of parts that are left encoded or read one way of two, though another program may show other words. */
+const unread: ReadonlySet<string> = new Set<DefectCode>([
+  ...(["charset_unknown", "charset_utf7", "encoding_unknown", "part_ambiguous", "boundary_missing"] as const),
+]);
+
 /**
  * Whether every part of a message was read. False if it is over a limit, uses an unknown charset or encoding, or is
  * encoded in a way that two readers take differently.
  */
 function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
-  const unread = [unknownCharset, inUtf7, unknownEncoding, ambiguousPart, noBoundary];
-  if (block.cut || excess !== null || defects.some((defect) => unread.includes(defect))) return false;
+  if (block.cut || excess !== null || defects.some(({ code }) => unread.has(code))) return false;
   // RFC 2047 2, RFC 2231 5.
   return block.fields.every(({ binary }) =>
     binary

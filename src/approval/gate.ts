@@ -69,13 +69,13 @@ export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
 
 /**
  * The local part must match exactly, so a sub-address is a separate address. A domain does not allow a local part with
- * a route in it (`eve%evil.example`, `evil.example!eve`): a server of that domain may pass such mail on.
+ * a route in it (`eve%evil.example`, `evil.example!eve`), or one in quotes: a server of that domain may pass such mail on.
  */
 function isAllowed(address: string, allow: ReadonlySet<string>): boolean {
   const read = readAddress(address);
   if ("problem" in read) return false;
   const parts = splitAddress(read.address);
-  return allow.has(read.address) || (parts !== null && !/[%!]/.test(parts.local) && allow.has(parts.domain));
+  return allow.has(read.address) || (parts !== null && !/[%!"]/.test(parts.local) && allow.has(parts.domain));
 }
 
 /** Whether any rule is switched on. */

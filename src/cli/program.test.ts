@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { version } from "../util/version.ts";
+import { withoutOriginalForm } from "./machine/original-form.ts";
 import { buildProgram } from "./program.ts";
 import { mayColour, processIo } from "./terminal/io.ts";
 import { Shell } from "./testing/shell.ts";
@@ -46,6 +47,17 @@ describe("help", () => {
 
   test("the version is the package's", async () => {
     expect((await shell.run(["--version"])).out).toBe(`${version}\n`);
+  });
+
+  test.each([
+    ["-config c.yaml -bootstrap-email ann@example.com", "bootstrap --config=c.yaml --email=ann@example.com"],
+    ["--bootstrap-email=ann@example.com --json", "bootstrap --email=ann@example.com --json"],
+    ["-config c.yaml", "serve --config=c.yaml"],
+    ["-config=c.yaml --print-config", "serve --config=c.yaml --print-config"],
+    ["-config c.yaml -bootstrap-email", "bootstrap --config=c.yaml --email"],
+    ["config set -config x", "config set -config x"],
+  ])("the original's %j is %j", (given, own) => {
+    expect(withoutOriginalForm(given.split(" "))).toEqual(own.split(" "));
   });
 
   test("a group without a command shows its help as a usage error", async () => {

@@ -18,6 +18,7 @@ import { configCommand } from "./machine/config.ts";
 import { licensesCommand } from "./machine/licenses.ts";
 import { loginCommand } from "./machine/login.ts";
 import { mcpCommand } from "./machine/mcp.ts";
+import { withoutOriginalForm } from "./machine/original-form.ts";
 import { serveCommand } from "./machine/serve.ts";
 import { checkCommand } from "./mail/check.ts";
 import { inboxCommand } from "./mail/inbox.ts";
@@ -85,7 +86,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
   const flags = new Set(argv.slice(0, argv.includes("--") ? argv.indexOf("--") : undefined));
   const screen = flags.has("--no-color") ? { ...io, colour: { stdout: false, stderr: false } } : io;
   try {
-    await buildProgram(screen).parseAsync(argv, { from: "user" });
+    await buildProgram(screen).parseAsync(withoutOriginalForm(argv), { from: "user" });
     return exitCode.ok;
   } catch (thrown) {
     const error = asCliError(thrown);

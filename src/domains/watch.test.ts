@@ -11,9 +11,9 @@ async function zoneOf(t: TestApp): Promise<Zone> {
   const { dns_records: wanted } = (await t.api("GET", `/api/v1/domains/${domain}`)).body;
   const zone: Zone = { [domain]: { MX: [{ exchange: wanted.mx.value, priority: 10 }], TXT: [] } } as Zone;
   for (const record of ["txt", "spf", "dkim", "dkim_ed25519"]) {
-    const { host, value } = wanted[record];
-    const { TXT = [], ...others } = (zone[host] ?? {}) as { TXT?: string[] };
-    zone[host] = { ...others, TXT: [...TXT, value] };
+    const { name, value } = wanted[record];
+    const { TXT = [], ...others } = (zone[name] ?? {}) as { TXT?: string[] };
+    zone[name] = { ...others, TXT: [...TXT, value] };
   }
   return zone;
 }

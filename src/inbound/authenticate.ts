@@ -210,7 +210,8 @@ async function checkSpf(envelope: Envelope, mta: string, budget: Budget): Promis
   if (domain === null) return { result: "none", domain };
   const sender = `${mailFrom === "" ? "postmaster" : mailFrom.slice(0, at)}@${domain}`;
   // Without a name, mailauth uses the client's address (macro h, RFC 7208 7.2).
-  const checked = evaluateSpf({ sender, ip: remoteAddress, helo: helo ?? "", mta, resolver: budget.lookUp });
+  const question = { sender, ip: remoteAddress, helo: helo ?? "", mta, resolver: budget.lookUp, strict: true };
+  const checked = evaluateSpf(question);
   const named = checked.then(
     ({ status }): SpfCheck => ({
       result: (spfResults.includes(status.result) ? status.result : "permerror") as SpfResult,
@@ -292,13 +293,22 @@ function checkedSignature(
 ): CheckedSignature {
   const { result, testing, underSized } = row.status;
   const name = signatureFrom(row.signingDomain ?? "", row.selector ?? "", row.algo ?? "");
-  if (result !== "pass") return unchecked(name, dkimResults.includes(result) ? (result as DkimResult) : "permerror");
   // The name that is compared must be the one whose key was fetched, byte for byte.
   const keyName = `${asciiLabels(row.selector ?? "")}._domainkey.${name.domain}`;
-  if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
+  const isOfKey = name.domain !== null && budget.asked(keyName);
+  // A name that DNS cannot hold was never asked for, so asking again does not help.
+  if (result === "temperror" && !isOfKey) return unchecked(name, "permerror");
+  if (result !== "pass") return unchecked(name, dkimResults.includes(result) ? (result as DkimResult) : "permerror");
+  if (!isOfKey) return unchecked(name, "policy", "domain is not a host name");
+  if (exceedsBody(row)) return unchecked(name, "fail");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
   const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, ...alike }, block);
   return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
+}
+
+/** Whether l= counts more bytes than the body has: some of what was signed is missing (RFC 6376 3.5, 3.4.5). */
+function exceedsBody({ canonBodyLengthLimit = 0, canonBodyLengthTotal = 0 }: DKIMResult): boolean {
+  return canonBodyLengthLimit > canonBodyLengthTotal;
 }
 
 function unchecked(name: SignatureName, result: DkimResult, gap: string | null = null): CheckedSignature {
@@ -339,6 +349,12 @@ async function checkDmarc(
   const dkimDomains = signatures.flatMap((signature) =>
     signature.result === "pass" && signature.domain !== null && ours(signature) ? [{ domain: signature.domain }] : [],
   );
+  // A check that DNS left open may be the one that passes when the message is offered again.
+  const mayPass = (alignment?: DMARCResult["alignment"]) => {
+    const isOpen = (check: { result: string; domain: HostName | null }, isStrict = false) =>
+      check.result === "temperror" && ours(check) && (!isStrict || check.domain === author.domain);
+    return isOpen(spf, alignment?.spf.strict) || signatures.some((one) => isOpen(one, alignment?.dkim.strict));
+  };
   const evaluated = evaluateDmarc({
     // mailauth accepts a bare domain, so it has no address that it could read differently.
     headerFrom: [author.domain],
@@ -350,8 +366,9 @@ async function checkDmarc(
   });
   const named = evaluated.then((found): Alignment => {
     if (!found) return noAuthor;
-    const result = (dmarcResults.includes(found.status.result) ? found.status.result : "permerror") as DmarcResult;
+    const said = (dmarcResults.includes(found.status.result) ? found.status.result : "permerror") as DmarcResult;
     const alignment = found.alignment as DMARCResult["alignment"] | undefined;
+    const result = said === "fail" && mayPass(alignment) ? "temperror" : said;
     const bySpf = result === "none" ? spfDomains.length > 0 : alignment?.spf.result !== undefined;
     const byDkim = result === "none" ? dkimDomains.length > 0 : alignment?.dkim.result !== undefined;
     return {

@@ -6,8 +6,8 @@ import { testPostgres } from "../../test/support/postgres.ts";
 import { tempDir } from "../../test/support/temp.ts";
 
 const senders = 4;
-const messages = 240;
-const kills = 6;
+const messages = 120;
+const kills = 4;
 
 function subjectsOf(sender: number): string[] {
   return Array.from({ length: messages / senders }, (_, i) => `message ${sender}-${i}`);

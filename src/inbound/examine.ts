@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import type { Envelope, ReadMail, Verdict } from "../mail.ts";
+import type { Defect, Envelope, ReadMail, Verdict } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import { type Automation, automationOf } from "../message/automation.ts";
 import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
 import { type ReadLimits, readMail } from "../message/read.ts";
-import { type Report, readReport } from "../message/report/report.ts";
+import { isAutomaticSubject, type Report, readReport, tellsFate } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
 import type { Resolver } from "../net/dns.ts";
+import { bytesWithoutSignatures, withoutSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 
@@ -55,7 +56,7 @@ export interface ExaminedMessage extends Automation {
  * in a child process.
  *
  * The message is read as it is stored, so that a field that was removed as forged cannot reappear by another way.
- * @param defect Why reading the whole message failed before, if it did. It is among the defects, and only the header
+ * @param failure Why reading the whole message failed before, if it did. It is among the defects, and only the header
  * and the raw text are read.
  * Throws Failure `mail_loop`.
  */
@@ -65,7 +66,7 @@ export async function examine(
   settings: ExamineSettings,
   resolver: Resolver,
   isHosted: IsHosted,
-  defect: string | null = null,
+  failure: Defect | null = null,
 ): Promise<Examined> {
   const { envelope, queueId, toReturnPath } = job;
   const { hostname, verifyBudgetMs, limits, hopsMax } = settings;
@@ -73,9 +74,9 @@ export async function examine(
   const hops = countReceived(raw, header);
   if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
   const report =
-    job.verdict || defect !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
-  // What comes to a return path and is no report is mail for the agent that wrote.
-  if (!job.toMailbox && report !== null) return { report, message: null };
+    job.verdict || failure !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
+  // What else comes to a return path is mail for the agent that wrote, or for the postmaster.
+  if (!job.toMailbox && report !== null && tellsFate(report)) return { report, message: null };
 
   const asking = { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname, block: header };
   const verdict = job.verdict
@@ -86,10 +87,16 @@ export async function examine(
   const recipient = others.length === 0 && job.toMailbox ? only : undefined;
   const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
   const trace = traceOf(raw, options, header);
-  const stored = applyTrace([raw], trace);
+  const stored = applyTrace([toReturnPath ? bytesWithoutSignatures(raw) : raw], trace);
   // Our own fields take no room from those that the sender is proven by.
   const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
-  const mail = await readMail(stored, withTrace, defect, header && tracedHeader(raw, header, trace));
+  const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
+  const read = await readMail(stored, withTrace, failure, known);
+  const mail = toReturnPath ? withoutSecrets(read) : read;
+  const automation = automationOf(mail.headers, envelope.mailFrom);
+  // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
+  if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))
+    automation.autoSubmitted ??= "auto-replied";
   return {
     report,
     message: {
@@ -98,8 +105,21 @@ export async function examine(
       trace,
       storedSha256: sha256(stored),
       receivedSha256: sha256(raw),
-      ...automationOf(mail.headers, envelope.mailFrom),
+      ...automation,
     },
+  };
+}
+
+/** A message without the signatures of return paths that its encodings hid. */
+function withoutSecrets(mail: ReadMail): ReadMail {
+  return {
+    ...mail,
+    subject: withoutSignatures(mail.subject),
+    text: withoutSignatures(mail.text),
+    html: mail.html && withoutSignatures(mail.html),
+    replyText: withoutSignatures(mail.replyText),
+    snippet: withoutSignatures(mail.snippet),
+    headers: mail.headers.map(({ name, value }) => ({ name, value: withoutSignatures(value) })),
   };
 }
 

@@ -77,7 +77,7 @@ for (const database of ["sqlite", "postgres"] as const)
     const stored = Buffer.from(detail.raw_message, "base64");
     expect(stored.subarray(-raw.length).equals(raw)).toBe(true);
     const trace = stored.subarray(0, -raw.length).toString();
-    expect(trace).toMatch(/^Authentication-Results: e2a\.localhost;/);
+    expect(trace).toMatch(/^Return-Path: <alice@example\.com>\r\nAuthentication-Results: e2a\.localhost;/);
     expect(trace.replace(/\s+/g, " ")).toMatch(
       /Received: from client\.example \(\[127\.0\.0\.1\]\) by e2a\.localhost with ESMTPS \(TLSv1\.3 [\w-]+\) id msg_[0-9a-f]{32} for <Bot\+news@e2a\.localhost>;/i,
     );
@@ -109,6 +109,7 @@ describe("forgeries in the header", () => {
       "X-E2A-Auth-Verified: true",
       "x-e2a-auth-signature: 00",
       "Authentication-Results: e2a.localhost; dmarc=pass header.from=bank.example",
+      "Return-Path: <ceo@bank.example>",
       "Authentication-Results: other.example; spf=pass smtp.mailfrom=a.example",
     ];
     await send(t, { message: plainMail({ extra }) });
@@ -183,6 +184,26 @@ describe("what the operator can decide", () => {
     expect((await send(t, rejected)).code).toBe(code);
     expect((await inbox(t)).map((m: { verified: boolean }) => m.verified)).toEqual(code === 250 ? [false] : []);
   });
+
+  test.each([
+    ["accept", 250],
+    ["defer", 451],
+  ] as const)(
+    "mail whose key DNS does not give is never refused for p=reject; dns_trouble %s: %i",
+    async (trouble, code) => {
+      const zone: Zone = { ...home, "sel._domainkey.example.com": "SERVFAIL" };
+      await using t = await appWithBot({
+        zone,
+        set: { "inbound.dmarc_reject": "refuse", "inbound.dns_trouble": trouble },
+      });
+      const signed = await signMail(plainMail(), rsa);
+      expect((await send(t, { ...rejected, message: signed })).code).toBe(code);
+      if (code !== 250) return expect(await inbox(t)).toEqual([]);
+      const { verified, authentication } = await only(t);
+      expect(verified).toBe(false);
+      expect(authentication.dmarc).toEqual({ result: "temperror", policy: "reject", aligned_by: [] });
+    },
+  );
 
   test.each([
     [{}, 250],

@@ -1,12 +1,13 @@
 import { createHash } from "node:crypto";
-import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
-import type { Report } from "../message/report/report.ts";
+import { type Envelope, type Mailbox, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
+import { type Report, tellsFate } from "../message/report/report.ts";
 import { applyTraceInSteps } from "../message/trace.ts";
-import type { ReturnPaths } from "../return-path.ts";
+import { bytesWithoutSignatures, type ReturnPaths } from "../return-path.ts";
 import type { Accepted } from "../store/mail/inbound.ts";
 import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
 import { giveAway } from "../store/thread-messages.ts";
+import { concatInSteps } from "../util/concat.ts";
 import { Failure } from "../util/errors.ts";
 import { newId } from "../util/id.ts";
 import type { Log } from "../util/log.ts";
@@ -20,6 +21,8 @@ export interface ReceiveOptions {
   hostname: string;
   /** Examines a message in another process, so that it cannot use up this one's time or memory. */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
+  /** Its postmaster reads what comes back and is for nobody else. */
+  sharedDomain: string;
   /** Recognises recipients that are not mailboxes but return paths of mail that we sent. */
   returnPaths: ReturnPaths;
   /** What to do if DNS fails and nothing else proves the sender: accept the mail and mark it, or have it sent again. */
@@ -80,17 +83,19 @@ export function createReceive(options: ReceiveOptions): Receive {
     });
     await take(report, refs, envelope);
     const isReport = report !== null && report.kind !== "disposition";
-    const answers = report === null ? await answersTo(sorted) : [];
+    const answers = report === null || !tellsFate(report) ? await answersTo(sorted, report) : [];
     const addressed = [...(isReport ? mailboxes.map(toPostmaster) : mailboxes), ...answers];
     if (message === null || addressed.length === 0) return { id: newId("msg"), accepted: [] };
-    const { verdict, mail, storedSha256, receivedSha256 } = message;
+    const { verdict, storedSha256, receivedSha256 } = message;
+    const mail = answers[0] ? toAgent(message.mail, answers[0].mailbox) : message.mail;
+    const kept = refs.length > 0 ? [bytesWithoutSignatures(await concatInSteps(pieces))] : pieces;
     const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
     screen(verdict, options);
 
     const accepted = await store.acceptInbound({
       envelopeFrom: envelope.mailFrom,
       recipients: addressed,
-      raw: { sha256: storedSha256, bytes: giveAway(await applyTraceInSteps(pieces, message.trace)) },
+      raw: { sha256: storedSha256, bytes: giveAway(await applyTraceInSteps(kept, message.trace)) },
       ...keptOf(mail),
       entityType: local ? "agent" : "human",
       verdict,
@@ -123,19 +128,34 @@ export function createReceive(options: ReceiveOptions): Receive {
   };
 
   /**
-   * Whom mail is for that came to signed return paths and is no report: a vacation notice, a challenge, a person's
-   * answer, a bounce that nobody can read. The agent that wrote reads it in the conversation of its message.
+   * Whom mail is for that came to signed return paths and does not say what became of a message. A vacation notice, a
+   * challenge, a person's answer, a bounce that nobody can read and a read receipt are for the agent that wrote, in the
+   * conversation of its message. Reports in a form that cannot be read, and what is about mail that the server wrote
+   * itself or has no more, are for the postmaster.
    */
-  async function answersTo(recipients: (Omit<Recipient, "mailbox"> & Returned)[]) {
-    const answers: (Recipient & { messageId: string; conversationId: string })[] = [];
+  async function answersTo(recipients: (Omit<Recipient, "mailbox"> & Returned)[], report: Report | null) {
+    const answers: (Recipient & { messageId: string; conversationId?: string })[] = [];
     for (const { ref, messageId } of recipients) {
-      const sender = ref && ref !== "forged" ? await store.senderOf(ref.messageId) : null;
-      if (!sender) continue;
-      const { agentId, conversationId } = sender;
-      // The row names the agent. The signed address, which its own reports could use, stands only where the sender put it.
-      answers.push({ address: agentId, mailbox: agentId, messageId, conversationId });
+      if (!ref || ref === "forged") continue;
+      const sender = await store.senderOf(ref.messageId);
+      const isForAgent = report === null || report.kind === "disposition";
+      // The row names the mailbox, and nowhere the signed address, which its own reports could use.
+      if (sender && isForAgent) {
+        const { agentId, conversationId } = sender;
+        answers.push({ address: agentId, mailbox: agentId, messageId, conversationId });
+      } else {
+        const domain = (sender && splitAddress(sender.agentId)?.domain) ?? options.sharedDomain;
+        answers.push({ address: `postmaster@${domain}`, mailbox: `postmaster@${domain}`, messageId });
+      }
     }
     return answers;
+  }
+
+  /** The message with this mailbox where it names a return path. */
+  function toAgent(mail: ReadMail, mailbox: string): ReadMail {
+    const named = (mailboxes: Mailbox[]) =>
+      mailboxes.map((one) => (options.returnPaths.read(one.address) === null ? one : { ...one, address: mailbox }));
+    return { ...mail, to: named(mail.to), cc: named(mail.cc), replyTo: named(mail.replyTo) };
   }
 
   /**

@@ -36,6 +36,19 @@ describe("the dialogue", () => {
   const transcripts: [what: string, script: string][] = [
     ["HELO", "< 220\n> HELO client.example\n< 250 mx.e2a.example greets [127.0.0.1]"],
     ["EHLO without a name", "< 220\n> EHLO\n< 501"],
+    ...["my printer", "my_host.example", "[192.0.2.1", "192.0.2.1", "jürgen", "a:b (c) 'd'"].map(
+      (name): [string, string] => [
+        `EHLO ${name}`,
+        `< 220\n> EHLO ${name}\n< 250\n> MAIL FROM:<a@client.example>\n< 250 2.1.0`,
+      ],
+    ),
+    ["HELO with a blank in it", `< 220\n> HELO my printer\n< 250\n> MAIL FROM:<a@client.example>\n< 250 2.1.0`],
+    ["a sender whose domain has an underscore", `${greeted}> MAIL FROM:<a@my_host._x.example>\n< 250 2.1.0`],
+    ["a sender with a quoted local part", `${greeted}> MAIL FROM:<"a b@\\"c"@client.example> SIZE=9\n< 250 2.1.0`],
+    ["a quoted local part without need", `${mailed}> RCPT TO:<"bot"@e2a.example>\n< 250 2.1.5`],
+    ["a quoted local part with a backslash", `${mailed}> RCPT TO:<"b\\ot"@e2a.example>\n< 250 2.1.5`],
+    ["a quoted mailbox that is not here", `${mailed}> RCPT TO:<"a b"@e2a.example>\n< 550 5.1.1 <"a b"@e2a.example>`],
+    ["a source route", `${mailed}> RCPT TO:<@a.example,@b.example:bot@e2a.example>\n< 250 2.1.5`],
     ["a mail command before EHLO", "< 220\n> MAIL FROM:<a@client.example>\n< 503 5.5.1"],
     [
       "HELP, VRFY, NOOP, RSET, QUIT",
@@ -88,6 +101,13 @@ describe("the dialogue", () => {
     "<a@client.example",
     "<a>",
     "<@client.example>",
+    '<"a"b@client.example>',
+    '<"a@client.example>',
+    '<a"b"@client.example>',
+    '<"a\\"@client.example>',
+    '<"a"."b"@client.example>',
+    '<"a"@>',
+    "<a..b@client.example>",
     "<a@>",
     "<a@b@client.example>",
     "<a b@client.example>",

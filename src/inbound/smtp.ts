@@ -11,6 +11,7 @@ import { limitKey, networkTest, plainAddress } from "../net/client-address.ts";
 import type { TlsPair } from "../net/tls.ts";
 import { ByteBudget, IntakeScheduler, MessageBuffer, overloaded } from "./message-buffer.ts";
 import { ClientCounts, type ClientLimits } from "./smtp-limits.ts";
+import { readPath } from "./smtp-path.ts";
 import { correctedReply, replyText } from "./smtp-reply.ts";
 import { type AcceptedRecipient, type Path, Session, type SessionSettings } from "./smtp-session.ts";
 
@@ -272,6 +273,46 @@ class Connection extends SMTPConnection {
    */
   override _onCommand(command: Buffer, callback: () => void = () => {}): void {
     super._onCommand(command, () => setImmediate(callback));
+  }
+
+  /**
+   * Reads quoted local parts and domains with underscores, which smtp-server refuses. It still checks the domain, and
+   * reads the parameters.
+   */
+  override _parseAddressCommand(
+    name: string,
+    command: Buffer | string,
+  ): ReturnType<SMTPConnection["_parseAddressCommand"]> {
+    const text = command.toString();
+    const colon = text.indexOf(":") + 1;
+    const path = readPath(text.slice(colon));
+    if (!path) return false;
+    const { local, domain, rest } = path;
+    const stand = local === null ? domain : `x@${domain.replaceAll("_", "x")}`;
+    const parsed = super._parseAddressCommand(name, `${text.slice(0, colon)}<${stand}>${rest}`);
+    if (!parsed || local === null) return parsed;
+    return { ...parsed, address: `${local}@${domain.startsWith("[") ? parsed.address.slice("x@".length) : domain}` };
+  }
+
+  override handler_EHLO(command: Buffer, callback: () => void): void {
+    this.takeName(command, callback, (oneWord, done) => super.handler_EHLO(oneWord, done));
+  }
+
+  override handler_HELO(command: Buffer, callback: () => void): void {
+    this.takeName(command, callback, (oneWord, done) => super.handler_HELO(oneWord, done));
+  }
+
+  /** Accepts a name with white space in it, such as that of a printer; smtp-server takes one word only. */
+  private takeName(command: Buffer, callback: () => void, greet: (command: Buffer, done: () => void) => void): void {
+    const [verb = "", ...words] = command.toString().trim().split(/\s+/);
+    greet(Buffer.from([verb, words.join("_")].join(" ")), () => {
+      // As it was given: joined, it could pass for a host name.
+      if (words.length > 1 && this.hostNameAppearsAs) {
+        this.hostNameAppearsAs = words.join(" ").toLowerCase();
+        this.session.hostNameAppearsAs = this.hostNameAppearsAs;
+      }
+      callback();
+    });
   }
 
   override send(code: number, data?: string | string[] | null, context?: string | false): void {

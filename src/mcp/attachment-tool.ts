@@ -1,11 +1,13 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { isMessageFile } from "../mail.ts";
+import { calendarLine } from "../message/calendar/words.ts";
 import type { AskedPart, TextReader } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { findMessage } from "./find-message.ts";
 import { partArguments, partOutput, shownPortion } from "./portion.ts";
-import type { Attachment } from "./shapes.ts";
+import type { AttachedMessage, Attachment } from "./shapes.ts";
 import { choice, given, hints, type Picture, tool, untrustedNote, whole } from "./tool.ts";
-import { type Fence, shortLine } from "./untrusted.ts";
+import { type Fence, shortLine, shortList, wholeLine } from "./untrusted.ts";
 
 /** Models accept pictures of a few megabytes; base64 makes four bytes of three. */
 const PICTURE_BYTES_MAX = 3_000_000;
@@ -18,7 +20,7 @@ const output = {
   message_id: Type.String(),
   index: Type.Integer(),
   size: Type.Integer({ description: "In bytes." }),
-  shown_as: choice(["text", "picture", "base64", "nothing"]),
+  shown_as: choice(["text", "picture", "message", "base64", "nothing"]),
   hidden: Type.Array(Type.String(), { description: "What was left out of the text." }),
   ...partOutput,
   untrusted: Type.Object(
@@ -48,30 +50,94 @@ export const getAttachment = tool({
   name: "get_attachment",
   title: "Read an attachment",
   description:
-    "Reads one attachment of a message, received or sent, by its index: text as text, pictures as pictures. Other files only as base64, in parts.",
+    "Reads one attachment of a message, received or sent, by its index: text as text, pictures as pictures, messages with their own attachments. Other files only as base64, in parts.",
   hints: hints.read,
   input: {
     message_id: given.messageId,
     index: whole(0, 10_000, { description: "Its place in the message, from get_message." }),
+    inside: Type.Optional(
+      Type.String({
+        pattern: "^[0-9]{1,5}(\\.[0-9]{1,5}){0,4}$",
+        description:
+          "For a file in an attached message: where that message is, such as `2`, or `2.0` one level deeper.",
+      }),
+    ),
     agent: given.agent,
     as: Type.Optional(choice(["auto", "base64"], { default: "auto" })),
     ...partArguments,
   },
   output,
-  async run({ message_id, index, agent: named, as = "auto", ...asked }, context) {
+  async run({ message_id, index, inside, agent: named, as = "auto", ...asked }, context) {
     const { api, signal, fence, reader } = context;
     const found = await findMessage(message_id, named, { raw: false, peek: true }, context);
-    const { attachments = [] } = "received" in found ? found.received : found.sent;
-    const listed = attachments.find((file) => file.index === index);
-    if (!listed) throw unknownIndex(message_id, index, attachments);
     const { messages, outbox } = api.client;
-    const content = await ("received" in found
-      ? messages.attachment(message_id, index, { agent: found.agent, signal })
-      : outbox.attachment(message_id, index, { signal }));
+    if (!("received" in found)) {
+      if (inside !== undefined)
+        throw new ToolFailure(`${message_id} was sent: what is inside its attachments cannot be read.`, {
+          fix: "Call again without inside.",
+        });
+      const listed = listedAt(message_id, index, found.sent.attachments ?? []);
+      const content = await outbox.attachment(message_id, index, { signal });
+      const shown =
+        as === "base64" ? asBase64(content, asked) : await asItIs(message_id, listed, content, asked, reader);
+      return outcomeOf(message_id, listed, shown, fence);
+    }
+    const how = { agent: found.agent, signal };
+    const { attachments } =
+      inside === undefined ? found.received : await messages.attachedMessage(message_id, inside, how);
+    const listed = listedAt(message_id, index, attachments);
+    const place = inside === undefined ? String(index) : `${inside}.${index}`;
+    if (as === "auto" && isMessageFile(listed) && place.split(".").length <= MESSAGES_DEPTH_MAX) {
+      const message = await messages.attachedMessage(message_id, place, how);
+      return outcomeOf(message_id, listed, await asMessage(message, place, asked, reader), fence);
+    }
+    const content = await messages.attachment(message_id, place, how);
     const shown = as === "base64" ? asBase64(content, asked) : await asItIs(message_id, listed, content, asked, reader);
     return outcomeOf(message_id, listed, shown, fence);
   },
 });
+
+/** How deep the API reads messages inside messages. */
+const MESSAGES_DEPTH_MAX = 5;
+
+function listedAt(id: string, index: number, attachments: readonly Attachment[]): Attachment {
+  const listed = attachments.find((file) => file.index === index);
+  if (!listed) throw unknownIndex(id, index, attachments);
+  return listed;
+}
+
+/** An attached message as a person would see it. */
+async function asMessage(
+  message: AttachedMessage,
+  place: string,
+  asked: AskedPart,
+  reader: TextReader,
+): Promise<Shown> {
+  const { attachments, calendar, cc = [], date, defects, from, from_name, subject, to } = message;
+  const { text: read } = await reader.message(message.text, null, { text: asked, html: {} });
+  const { portion, lines, structured } = shownPortion(read, asked);
+  const head = [
+    `From: ${from_name ? `${JSON.stringify(shortLine(from_name))} ` : ""}<${shortLine(from)}>`,
+    ...Object.entries({ To: to, Cc: cc }).flatMap(([name, list]) =>
+      list.length > 0 ? [`${name}: ${shortList(list).join(", ")}`] : [],
+    ),
+    `Subject: ${shortLine(subject)}`,
+    ...(date === null ? [] : [`Date: ${date}`]),
+    ...(calendar ? [wholeLine(calendarLine(calendar))] : []),
+    ...attachments.map(
+      ({ content_type, filename, index, size }) =>
+        `Attachment ${index}: ${shortLine(filename)} (${content_type}, ${size} bytes)`,
+    ),
+  ];
+  const inside = attachments.length > 0 ? [`For its attachments, call again with inside "${place}".`] : [];
+  return {
+    shown_as: "message",
+    ...structured,
+    hidden: read.hidden,
+    notes: ["Nothing proves who wrote it.", ...defects.map(({ detail }) => shortLine(detail)), ...inside, ...lines],
+    content: { text: [...head, "", portion].join("\n") },
+  };
+}
 
 function unknownIndex(id: string, index: number, attachments: readonly Attachment[]): ToolFailure {
   const known = attachments.map((file) => file.index).join(", ");

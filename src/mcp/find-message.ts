@@ -19,7 +19,7 @@ export async function findMessage(
   const agent = await api.agentOf(named, signal);
   const received = await api.client.messages.get(id, { ...query, agent, signal }).catch(refused);
   if (received !== null) return { agent, received: received.data };
-  const message = await api.client.outbox.get(id, { signal }).catch(refused);
+  const message = await api.client.outbox.get(id, { data: false, signal }).catch(refused);
   if (message !== null && (named === undefined || message.agent_id === agent)) return { agent, sent: message };
   throw new ToolFailure(`${agent} has no message ${id}.`, {
     code: "not_found",

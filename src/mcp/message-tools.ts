@@ -1,4 +1,6 @@
 import { Type } from "@sinclair/typebox";
+import { calendarLine } from "../message/calendar/words.ts";
+import { Calendar } from "../wire/calendar.ts";
 import type { AskedPart, Portion } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
@@ -53,7 +55,9 @@ export const getMessage = tool({
     hidden: Type.Array(Type.String(), {
       description: "What was left out of the text because readers do not see it.",
     }),
-    defects: Type.Array(Type.String(), { description: "What was wrong with the message." }),
+    defects: Type.Array(Type.Object({ code: Type.String(), detail: Type.String() }), {
+      description: "What was repaired, guessed or left out when it was read.",
+    }),
     ...partOutput,
     fate: Type.Optional(Fate),
     untrusted: Type.Object(
@@ -73,6 +77,7 @@ export const getMessage = tool({
           Type.Array(Type.String(), { description: "For a held one: what its reviewers are told." }),
         ),
         attachments: Attachments,
+        calendar: Type.Optional(Type.Object(Calendar.properties, { description: "The event that it is about." })),
       },
       { description: untrustedNote },
     ),
@@ -125,7 +130,9 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     text: portion,
     in_reply_to: message.in_reply_to === null ? null : wholeLine(message.in_reply_to),
     attachments: attachments.map((file) => ({ ...file, filename: shortLine(file.filename) })),
+    ...(message.calendar ? { calendar: shownCalendar(message.calendar) } : {}),
   };
+  const defects = message.defects.map(({ code, detail }) => ({ code: shortLine(code), detail: shortLine(detail) }));
   const known = [
     `${message_id} of ${agent}, in conversation ${conversationName(conversation_id, fence)}, received ${at}.`,
     verdict,
@@ -133,7 +140,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
     ...(answersTo.length > 0 ? ["A reply would go to its Reply-To, which is not the sender's address."] : []),
     ...(isUnsigned && elsewhere.length > 0 ? [unsignedReplyTo] : []),
     ...body.hidden,
-    ...message.defects.map(shortLine),
+    ...defects.map(({ detail }) => detail),
   ];
   return {
     text: [...known, fence.warning, fence.around(mailText(untrusted)), ...lines].join("\n"),
@@ -149,7 +156,7 @@ async function inbound(agent: string, message: Detail, part: Part, asked: AskedP
       do_not_answer: automatic,
       labels,
       hidden: body.hidden,
-      defects: message.defects.map(shortLine),
+      defects,
       ...structured,
       untrusted,
     },
@@ -224,6 +231,16 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
   };
 }
 
+function shownCalendar(calendar: NonNullable<Detail["calendar"]>): NonNullable<Detail["calendar"]> {
+  const { uid, summary, location, organizer, organizer_name } = calendar;
+  return {
+    ...calendar,
+    ...{ uid: wholeLine(uid), summary: shortLine(summary), location: shortLine(location) },
+    organizer: organizer === null ? null : shortLine(organizer),
+    organizer_name: shortLine(organizer_name),
+  };
+}
+
 interface Shown {
   from: string;
   from_name: string;
@@ -236,6 +253,7 @@ interface Shown {
   headers: string[];
   text: string;
   attachments: { index: number; filename: string; content_type: string; size: number }[];
+  calendar?: NonNullable<Detail["calendar"]>;
 }
 
 /** A message as a person would see it. */
@@ -251,6 +269,7 @@ function mailText({
   headers,
   text,
   attachments,
+  calendar,
 }: Shown): string {
   const files = attachments.map(
     ({ index, filename, content_type, size }) => `Attachment ${index}: ${filename} (${content_type}, ${size} bytes)`,
@@ -263,6 +282,7 @@ function mailText({
     `Subject: ${subject}`,
     ...(in_reply_to === null ? [] : [`In-Reply-To: ${in_reply_to}`]),
     ...headers,
+    ...(calendar ? [calendarLine(calendar)] : []),
     ...files,
     "",
     text,

@@ -48,7 +48,7 @@ const Held = Type.Object({
 export const listPending = tool({
   name: "list_pending",
   title: "List held mail",
-  description: "Lists the agents' mail that waits for a person's approval, newest first, with why it waits.",
+  description: "Lists the agents' mail that waits for a person's approval, soonest expiry first, with why it waits.",
   hints: hints.read,
   input: {
     agent: Type.Optional(Type.String({ maxLength: 320, description: "Only what this agent wants to send." })),
@@ -60,7 +60,7 @@ export const listPending = tool({
     const agent = named === undefined ? undefined : await api.agentOf(named, signal);
     const { scope } = await api.who();
     const asked = { agent, page_size: limit ?? PAGE_DEFAULT, token: cursor };
-    const answer = await api.client.approvals.list({ ...asked, signal });
+    const answer = await api.client.approvals.list({ ...asked, data: false, signal });
     const pending: Static<typeof Held>[] = [];
     for (const message of answer.messages) pending.push(await heldOf(message, reader));
     const next = answer.next_token ?? null;

@@ -81,12 +81,15 @@ export const replyToMessage = tool({
   name: "reply_to_message",
   title: "Reply to a message",
   description:
-    "Answers a message in its thread: to its Reply-To, or else its From. The subject is set automatically; nothing is quoted. Check the verdict of the message before you tell its sender anything.",
+    "Answers a message in its thread: to its Reply-To, or else its From. The subject is set automatically. Check the verdict of the message before you tell its sender anything.",
   hints: hints.send,
   input: {
     message_id: given.messageId,
     ...text,
     reply_all: Type.Optional(Type.Boolean({ default: false, description: "Also to everyone else who received it." })),
+    quote_history: Type.Optional(
+      Type.Boolean({ default: false, description: "Adds the message below the text, as mail programs quote it." }),
+    ),
     ...content,
     agent: given.agent,
     ...once,
@@ -104,7 +107,7 @@ export const replyToMessage = tool({
 export const forwardMessage = tool({
   name: "forward_message",
   title: "Forward a message",
-  description: "Forwards a message, as a file with everything in it unless `include` says otherwise.",
+  description: "Forwards a message: its text below yours, and its attachments, unless `include` says otherwise.",
   hints: hints.send,
   input: {
     message_id: given.messageId,
@@ -112,9 +115,12 @@ export const forwardMessage = tool({
     body: Type.Optional(Type.String({ description: "Text to put before it. Plain text." })),
     include: Type.Optional(
       choice(["message", "attachments", "none"], {
-        default: "message",
-        description: "Which parts of the message to include.",
+        description:
+          "Which files to include: the message as one file, its attachments, or none. By default its attachments, with its text quoted.",
       }),
+    ),
+    quote_history: Type.Optional(
+      Type.Boolean({ description: "Whether its text is quoted. By default, only if `include` is not given." }),
     ),
     ...content,
     agent: given.agent,
@@ -225,7 +231,9 @@ async function handIn({ asked, agent, post, key }: HandIn, context: Context) {
 async function told(agent: string, first: Sent, isReplayed: boolean, { api, signal, fence }: Context) {
   const { message_id, conversation_id } = first;
   // The stored answer may be out of date.
-  const message: Sent | Outbound = isReplayed ? await api.client.outbox.get(message_id, { signal }) : first;
+  const message: Sent | Outbound = isReplayed
+    ? await api.client.outbox.get(message_id, { data: false, signal })
+    : first;
   const repeated = isReplayed
     ? [
         "This same email was submitted within the last 24 hours: nothing was sent again. To send it again on purpose, give an idempotency_key.",

@@ -1,5 +1,5 @@
 import type { Mailbox } from "../mail.ts";
-import { splitAddress } from "../mail.ts";
+import { isQuoted, splitAddress } from "../mail.ts";
 import { typedDomain } from "../net/host-name.ts";
 
 /** RFC 5321 4.5.3.1.1 and 4.5.3.1.3 (a path of 256 octets includes two angle brackets), in UTF-8 (RFC 6531 3.1). */
@@ -26,7 +26,7 @@ const quotedName = /^"((?:[^"\\]|\\.)*)"$/s;
  * Reads one recipient as a client writes it: `a@b.example` or `Name <a@b.example>`, the name plain or in double quotes.
  *
  * The address comes back lower-cased, with its domain in A-labels; white space in the name is folded. Lists, groups,
- * comments, routes, quoted local parts and IP literals are refused. `problem` is the rest of a sentence that begins
+ * comments, routes and IP literals are refused. `problem` is the rest of a sentence that begins
  * with the field's name: "is not an address: there is no @".
  */
 export function readMailbox(text: string): { mailbox: Mailbox } | { problem: string } {
@@ -59,18 +59,16 @@ function readName(phrase: string): string | { problem: string } {
 
 /**
  * Reads a bare addr-spec that every reader and every server takes for the same mailbox: a dot-atom, in UTF-8 if it is
- * not ASCII (RFC 5322 3.4.1, RFC 6531 3.3), at a host name. Returns it lower-cased, the domain in A-labels.
+ * not ASCII (RFC 5322 3.4.1, RFC 6531 3.3), or a quoted string, at a host name. Returns it lower-cased, without needless
+ * quotes, the domain in A-labels.
  */
 export function readAddress(text: string): { address: string } | { problem: string } {
   const parts = splitAddress(text);
   if (!text.includes("@")) return problem("there is no @");
   if (!parts) return problem(`there is nothing ${text.startsWith("@") ? "before" : "after"} the @`);
   const local = parts.local.normalize("NFC");
-  if (local.startsWith('"')) return problem("a quoted local part is not supported");
-  if (invisible.test(text)) return problem("it has a space or an invisible character");
-  if (local.includes("@")) return problem("there is more than one @");
-  if (!localCharacters.test(local)) return problem("the part before the @ has a character that needs quotes");
-  if (local.split(".").includes("")) return problem("the part before the @ has a misplaced dot");
+  const wrong = isQuoted(local) ? problemInQuotes(local, parts.domain) : problemOutsideQuotes(text, local);
+  if (wrong !== null) return problem(wrong);
   if (Buffer.byteLength(local) > LOCAL_BYTES_MAX)
     return problem(`the part before the @ is longer than ${LOCAL_BYTES_MAX} bytes`);
 
@@ -84,6 +82,20 @@ export function readAddress(text: string): { address: string } | { problem: stri
   const address = `${local}@${domain}`;
   if (Buffer.byteLength(address) > ADDRESS_BYTES_MAX) return problem(`it is longer than ${ADDRESS_BYTES_MAX} bytes`);
   return { address };
+}
+
+/** A quoted string (RFC 5321 4.1.2) without signs that programs take for the end of the path or of the local part. */
+function problemInQuotes(local: string, domain: string): string | null {
+  if (invisible.test(local.replaceAll(" ", "") + domain)) return "it has a space or an invisible character";
+  if (local.includes("@")) return "there is more than one @";
+  return /[<>]/.test(local) ? "the part before the @ has an angle bracket" : null;
+}
+
+function problemOutsideQuotes(text: string, local: string): string | null {
+  if (invisible.test(text)) return "it has a space or an invisible character";
+  if (local.includes("@")) return "there is more than one @";
+  if (!localCharacters.test(local)) return "the part before the @ has a character that needs quotes";
+  return local.split(".").includes("") ? "the part before the @ has a misplaced dot" : null;
 }
 
 function problem(reason: string): { problem: string } {

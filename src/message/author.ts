@@ -1,5 +1,6 @@
 /** The author of a message, if its From field leaves no doubt. */
 import libmime from "libmime";
+import { plainLocal } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, hasStrayBytes } from "./headers.ts";
 import { withoutEnds } from "./text/clean.ts";
@@ -11,14 +12,16 @@ export interface Author {
 }
 
 const plainAddress = /^([^\x00-\x20"(),:;<>@[\\\]\x7f]+)@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
+/** A quoted local part without signs in which a reader could see an address, a comment or an escape. */
+const quotedAddress = /^("[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~. ]{1,64}")@([^\x00-\x20"(),:;<>@[\\\]\x7f]+)$/;
 const ADDRESS_CHARS_MAX = 320;
 /** Two lines of the maximum length (RFC 5322 2.1.1). An address has at most 254 characters (RFC 5321 4.5.3.1.3). */
 const AUTHOR_CHARS_MAX = 2 * 998;
 
 /**
  * Returns the author if every reader of the message must find the same one: exactly one `From` field with exactly one
- * plain address, alone or after a name, with or without comments. Null for several fields or mailboxes, groups, quoted
- * local parts, routes, domain literals, a name that is another address, and anything else that two parsers could read
+ * plain address, alone or after a name, with or without comments. Null for several fields or mailboxes, groups, local
+ * parts that need more than quotes, routes, domain literals, a name that is another address, and anything else that two parsers could read
  * differently. Such a From proves nothing.
  */
 export function singleAuthor(block: HeaderBlock): Author | null {
@@ -33,10 +36,11 @@ export function singleAuthor(block: HeaderBlock): Author | null {
 }
 
 function readAuthor(text: string): Author | null {
-  const [, local, domain] = plainAddress.exec(text) ?? [];
+  const [, given = "", domain] = plainAddress.exec(text) ?? quotedAddress.exec(text) ?? [];
+  const local = plainLocal(given);
   // Some readers decode an encoded word in an address, which RFC 2047 5 forbids; others do not.
   if (!local || !domain || local.includes("=?")) return null;
-  if (invisible.test(local) || asciiInDisguise.test(local)) return null;
+  if (invisible.test(local.replaceAll(" ", "")) || asciiInDisguise.test(local)) return null;
   const ascii = asciiDomain(domain);
   return ascii === null ? null : { address: `${local.toLowerCase().normalize("NFC")}@${ascii}`, domain: ascii };
 }
@@ -122,9 +126,9 @@ function splitMailbox(value: string): { address: string; names: string[] } | nul
     names.push(name);
   }
   if (address === null) {
-    const [bare, ...others] = names;
-    if (bare === undefined || others.length > 0) return null;
-    address = bare.trim();
+    const isQuoted = names.length === 2 && names[0]?.startsWith('"') && names[1]?.startsWith("@");
+    if (names.length !== 1 && !isQuoted) return null;
+    address = names.join("").trim();
     names.length = 0;
   }
   return address.length > ADDRESS_CHARS_MAX ? null : { address, names };

@@ -36,6 +36,8 @@ const autoSubmitted: [header: string, envelopeFrom: string, expected: string | n
   ["X-Autoresponder: true", person, "auto-replied"],
   ["X-Amazon-Auto-Reply: true", person, "auto-replied"],
   ["X-Vacation: yes", person, "auto-replied"],
+  ["Preference: auto_reply", person, "auto-replied"],
+  ["X-Out-Of-Office: yes", person, "auto-replied"],
   ["X-Auto-Submitted: auto-replied", person, "auto-replied"],
   ["Delivered-To: Autoresponder", person, "auto-replied"],
   ["X-Mailer: Vacation 1.2.7", person, "auto-replied"],

@@ -20,6 +20,7 @@ const VALUE_CHARS_MAX = 255;
 const vacationFields = [
   ...["x-autoreply", "x-autorespond", "x-autoresponder", "x-auto-reply", "x-auto-responder", "x-mail-autoreply"],
   ...["x-autoreply-from", "x-auto-reply-from", "x-autoreply-subject", "x-amazon-auto-reply", "x-vacation"],
+  ...["x-out-of-office", "x-autoreply-domain", "x-autorespond-from"],
 ];
 /** Fields of programs that write on their own: FirstClass, cron, Exim's bounces. */
 const machineFields = [
@@ -36,6 +37,8 @@ const repliedMarks: Record<string, RegExp> = {
   // "auto_reply", also as a field of its own
   precedence: /^auto[-_]?reply\b/i,
   "x-precedence": /^auto[-_]?reply\b/i,
+  // The same, misspelled by programs that many hosts have
+  preference: /^auto[-_]?reply\b/i,
   // Open-Xchange and Tobit: "9; Autoresponder"
   "x-post-messageclass": /auto[-_ ]?(?:responder|reply)/i,
   // FirstClass and others: what the program did

@@ -128,16 +128,24 @@ function attachmentPart(attachment: OutboundAttachment, index: number, hasHtml: 
   const bytes = Buffer.from(buffer, byteOffset, byteLength);
   const filename = cleanFilename(attachment.filename, `attachment-${index + 1}`);
   const message = isMessage(attachment.contentType) ? sendableMessage(bytes) : null;
-  if (message)
-    return { filename, contentType: "message/rfc822", contentDisposition: disposition(false), content: message };
+  if (message) return { ...named("message/rfc822", "attachment", filename), content: message };
 
-  const contentType = safeContentType(attachment.contentType);
   const cid = hasHtml && /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/.test(attachment.contentId ?? "") && attachment.contentId;
-  return { filename, contentType, contentDisposition: disposition(Boolean(cid)), content: bytes, ...(cid && { cid }) };
+  const type = safeContentType(attachment.contentType);
+  return { ...named(type, cid ? "inline" : "attachment", filename), content: bytes, ...(cid && { cid }) };
 }
 
-function disposition(inline: boolean): "inline" | "attachment" {
-  return inline ? "inline" : "attachment";
+/**
+ * Gives both fields the name as a parameter, which MailComposer encodes by RFC 2231. Given a `filename`, it would write
+ * encoded words in quotes, which RFC 2047 5 forbids.
+ */
+function named(type: string, disposition: string, filename: string) {
+  const name = `"${filename.replace(/["\\]/g, "\\$&")}"`;
+  return {
+    filename: false as const,
+    contentType: `${type}; name=${name}`,
+    contentDisposition: `${disposition}; filename=${name}`,
+  };
 }
 
 function isMessage(contentType: string): boolean {

@@ -30,7 +30,7 @@ for (const [name, known] of Object.entries(expected as unknown as Record<string,
       reply_text: mail.replyText,
       attachments: mail.attachments.map(({ filename, content_type, size }) => [filename, content_type, size]),
       auto_submitted: automationOf(mail.headers, "alice@example.test").autoSubmitted,
-      defects: mail.defects,
+      defects: mail.defects.map(({ code }) => code),
     }).toEqual({
       ...{ from: known.from, subject: known.subject, text: known.text },
       reply_text: known.reply_text ?? known.text.trim(),

@@ -1,15 +1,18 @@
 import { parseAddressHeader } from "mailparser";
-import type { Attachment, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { splitAddress } from "../mail.ts";
+import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
+import { isMessageFile, isQuoted, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
+import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
-import { type AttachedFile, type Body, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
+import { messageIdsIn } from "./message-ids.ts";
+import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords } from "./mime/words.ts";
+import { withoutObsoleteSyntax } from "./obsolete-syntax.ts";
 import { cleanLine, cleanText } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
 
@@ -31,10 +34,6 @@ const SUBJECT_CHARS_MAX = 2 * 998;
 const SUBJECT_FIELD_CHARS_MAX = 32 * 1024;
 /** RFC 5321 4.5.3.1.3 allows 254. Longer addresses are undeliverable, and a Postgres index entry holds 2,704 bytes. */
 const ADDRESS_BYTES_MAX = 998;
-/** Ids kept from a References field: the latest, because threads are found by the last few. */
-const REFERENCES_MAX = 100;
-/** RFC 5322 2.1.1: an id does not fold. */
-const MESSAGE_ID_BYTES_MAX = 998;
 /** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
@@ -48,26 +47,26 @@ const SNIPPET_CHARS_MAX = 200;
  * Never throws. Broken MIME is read as far as possible, and `defects` says what was wrong. Past a limit the structure
  * is not parsed: the result is the header, the raw text and a defect. Parts of type message/rfc822 are attachments.
  * Strings have no control characters; address domains are A-labels.
- * @param defect Why reading the message failed before, if it did. The result is then the header and the raw text, with
+ * @param failure Why reading the message failed before, if it did. The result is then the header and the raw text, with
  * this among the defects.
  * @param header The message's header, if it has been scanned.
  */
 export async function readMail(
   raw: Uint8Array,
   limits: ReadLimits,
-  defect: string | null = null,
+  failure: Defect | null = null,
   header: WholeHeader | null = null,
 ): Promise<ReadMail> {
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
   const block = isKnown ? header : headerOf(raw, limits);
   // Reading the structure may be what failed.
-  const structure = defect === null ? scanStructure(raw, block, limits) : null;
-  const excess = structure ? structure.excess : defect;
+  const structure = failure === null ? scanStructure(raw, block, limits) : null;
+  const excess = structure ? structure.excess : failure;
   const fields = readHeader(block, structure === null ? null : declaredCharset(structure.root));
   const body: Body =
     structure && excess === null
-      ? await readBody(asBuffer(raw), structure.root, null)
-      : { pieces: [], files: [], defects: excess === null ? [] : [excess] };
+      ? await readBody(structure.root, { limits, opens: true, wanted: null })
+      : { pieces: [], files: [], calendar: null, defects: excess === null ? [] : [excess] };
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
@@ -85,13 +84,14 @@ export async function readMail(
       .slice(0, SNIPPET_CHARS_MAX)
       .toWellFormed(),
     attachments: body.files.map((file) => file.attachment),
+    calendar: body.calendar,
     defects: [
       ...fields.defects,
       ...(structure?.defects ?? []),
       ...body.defects,
       ...said.defects,
-      ...(whole.includes("\ufffd") ? ["The text has bytes that its charset cannot hold."] : []),
-      ...(isCut ? ["The text is too long; the rest is in the raw message."] : []),
+      ...(whole.includes("\ufffd") ? [defect("characters_invalid")] : []),
+      ...(isCut ? [defect("text_truncated")] : []),
     ],
   };
 }
@@ -99,7 +99,7 @@ export async function readMail(
 /** The text of a message, and what a reader of it should know. */
 interface Words {
   text: string;
-  defects: string[];
+  defects: Defect[];
   /** Whether the text lacks the end of a piece. */
   isCut: boolean;
 }
@@ -131,46 +131,85 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   if (text !== "") return { text, defects, isCut };
   const around = structure.outside.map(([start, end]) => asBuffer(raw).toString("utf8", start, end).trim());
   const said = around.filter((one) => one !== "" && !/^this is a (?:multi-?part|mime)/i.test(one)).join("\n");
-  if (said !== "") return { text: said, defects: [...defects, outsideParts], isCut };
+  if (said !== "") return { text: said, defects: [...defects, defect("text_outside_parts")], isCut };
   const isBroken = structure.defects.length + body.defects.length > 0;
   const isEmpty = body.pieces.length === 0 && body.files.length === 0;
   return { text: isEmpty && isBroken ? rawText(raw, block) : text, defects, isCut };
 }
 
-const outsideParts = "The text stands before or behind the parts of the message.";
-
 /** The body as it is, of a message whose structure is not read. */
 function rawWords(raw: Uint8Array, block: HeaderBlock): Words {
-  return { text: rawText(raw, block), defects: ["The body is shown as it was received."], isCut: false };
+  return { text: rawText(raw, block), defects: [defect("body_undecoded")], isCut: false };
 }
 
 function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
   return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
-function hiding(hiddenChars: number | null): string[] {
+function hiding(hiddenChars: number | null): Defect[] {
   if (hiddenChars === 0) return [];
   return hiddenChars === null
-    ? ["The HTML is too complex to tell what it hides from readers."]
-    : [`The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`];
+    ? [defect("html_too_complex")]
+    : [
+        defect(
+          "html_text_hidden",
+          `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
+        ),
+      ];
 }
 
-/** Reads the attachment at an index of `readMail(raw).attachments`, with its decoded bytes. Null if there is none. */
+/** An attachment with its decoded bytes. */
+export interface WholeAttachment {
+  attachment: Attachment;
+  content: Uint8Array;
+}
+
+/** Messages inside messages that are read. */
+export const ATTACHED_DEPTH_MAX = 5;
+
+/**
+ * Reads an attachment with its decoded bytes.
+ * @param path Its index among `readMail(raw).attachments`; of a file in an attached message, the index of the message
+ * and that of the file in it, and so on.
+ * @returns Null if there is none.
+ */
 export async function readAttachment(
   raw: Uint8Array,
-  index: number,
+  path: number | readonly number[],
   limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array } | null> {
-  const file = (await filesOf(raw, limits, index))[index];
-  return file?.content ? { attachment: file.attachment, content: file.content } : null;
+): Promise<WholeAttachment | null> {
+  const [index = -1, ...inside] = [path].flat();
+  const file = (await filesOf(raw, limits, { wanted: index, opens: true }))[index];
+  if (!file?.content) return null;
+  if (inside.length === 0) return { attachment: file.attachment, content: file.content };
+  const isRead = isMessageFile(file.attachment) && inside.length <= ATTACHED_DEPTH_MAX;
+  return isRead ? readAttachment(file.content, inside, limits) : null;
 }
 
-/** Reads every attachment with its decoded bytes, in the order of `readMail(raw).attachments`. Empty past a limit. */
+/** Reads an attached message by the same rules as any other. Null if there is none at this path. */
+export async function readAttachedMessage(
+  raw: Uint8Array,
+  path: readonly number[],
+  limits: ReadLimits,
+): Promise<ReadMail | null> {
+  const found = path.length <= ATTACHED_DEPTH_MAX ? await readAttachment(raw, path, limits) : null;
+  return found && isMessageFile(found.attachment) ? readMail(found.content, limits) : null;
+}
+
+/**
+ * Reads every attachment with its decoded bytes. Empty past a limit.
+ * @param opens Whether to list them as `readMail(raw).attachments` does, with what is packed in winmail.dat, or as they
+ * were sent.
+ */
 export async function readAttachments(
   raw: Uint8Array,
   limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "all");
+  { opens } = { opens: true },
+): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "all", opens }));
+}
+
+function whole(files: readonly AttachedFile[]): WholeAttachment[] {
   return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
 }
 
@@ -183,21 +222,17 @@ function headerOf(raw: Uint8Array, limits: ReadLimits): HeaderBlock {
  * Reads every part that a program may show besides `readMail(raw).text`: attachments, forms of the message that only
  * some programs show, and text that they may decode differently. Empty past a limit.
  */
-export async function readEveryPart(
-  raw: Uint8Array,
-  limits: ReadLimits,
-): Promise<{ attachment: Attachment; content: Uint8Array }[]> {
-  const files = await filesOf(raw, limits, "every part");
-  return files.flatMap(({ attachment, content }) => (content ? [{ attachment, content }] : []));
+export async function readEveryPart(raw: Uint8Array, limits: ReadLimits): Promise<WholeAttachment[]> {
+  return whole(await filesOf(raw, limits, { wanted: "every part", opens: true }));
 }
 
 async function filesOf(
   raw: Uint8Array,
   limits: ReadLimits,
-  wanted: number | "all" | "every part",
+  how: Pick<BodyOptions, "opens" | "wanted">,
 ): Promise<AttachedFile[]> {
   const { excess, root } = scanStructure(raw, headerOf(raw, limits), limits);
-  return excess === null ? (await readBody(asBuffer(raw), root, wanted)).files : [];
+  return excess === null ? (await readBody(root, { ...how, limits })).files : [];
 }
 
 type Header = Pick<
@@ -224,36 +259,41 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     const [field] = fieldsNamed(block, key);
     return field ? fieldText(field, charset) : "";
   };
-  const defects: string[] = [];
-  if (block.cut) defects.push("The header is too large; fields are missing.");
-  if (block.fields.some(hasStrayBytes)) defects.push("The header has 8-bit characters that are not UTF-8.");
-  if (block.fields.some((field) => field.key === "")) defects.push("The header has a line that is not a field.");
+  const idsIn = (key: string) => messageIdsIn(first(key), key === "references" ? "references" : "other");
+  const defects = new Defects();
+  if (block.cut) defects.add("header_truncated");
+  if (block.fields.some(hasStrayBytes)) defects.add("header_charset_unknown");
+  if (block.fields.some((field) => field.key === "")) defects.add("header_line_invalid");
   for (const name of onceOnly) {
     const count = fieldsNamed(block, name.toLowerCase()).length;
-    if (count > 1) defects.push(`The message has ${count} ${name} fields.`);
+    if (count > 1) defects.add("field_repeated", `The message has ${count} ${name} fields.`);
   }
 
   const author = singleAuthor(block);
   const mailboxes = readMailboxes(block, charset);
   const read = mailboxes.from;
-  if (mailboxes.isCut) defects.push("The message names more addresses than are shown; the rest is in its header.");
+  if (mailboxes.isCut) defects.add("addresses_truncated");
   const from = author ? [{ address: author.address, name: read[0]?.name ?? "" }] : read;
-  if (fieldsNamed(block, "from").length === 0) defects.push("The message has no From field.");
-  else if (from.length === 0) defects.push("The From field has no address.");
-  else if (from.length > 1) defects.push("The message has more than one From address.");
-  else if (!author) defects.push("The From field can be read in more than one way.");
+  if (fieldsNamed(block, "from").length === 0) defects.add("from_missing");
+  else if (from.length === 0) defects.add("from_without_address");
+  else if (from.length > 1) defects.add("from_multiple");
+  else if (!author) defects.add("from_ambiguous");
 
-  const dateText = first("date").replace(/\([^()]*\)/g, "");
+  // RFC 5322 4.3 allows white space around colons.
+  const dateText = first("date")
+    .replace(/\([^()]*\)/g, "")
+    .replace(/\s+/g, " ")
+    .replace(/ ?: ?/g, ":");
   const date = new Date(dateText);
   const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
-  if (!dated) defects.push(dateText ? "The Date field cannot be read." : "The message has no Date field.");
+  if (!dated) defects.add(dateText ? "date_invalid" : "date_missing");
 
   const subjectField = first("subject");
   const subjectText = decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX));
   const subject = shownLine(subjectText);
-  if (subject !== cleanLine(subjectText)) defects.push("The Subject has characters that turn the direction of text.");
+  if (subject !== cleanLine(subjectText)) defects.add("subject_controls_removed");
   if (subject.length > SUBJECT_CHARS_MAX || subjectField.length > SUBJECT_FIELD_CHARS_MAX)
-    defects.push("The Subject is too long; the rest is in the header.");
+    defects.add("subject_truncated");
 
   return {
     from,
@@ -261,12 +301,12 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     cc: mailboxes.cc,
     replyTo: mailboxes.replyTo,
     subject: cut(subject, SUBJECT_CHARS_MAX),
-    messageId: readMessageIds(first("message-id"))[0] ?? null,
-    inReplyTo: readMessageIds(first("in-reply-to")),
-    references: readMessageIds(first("references")),
+    messageId: idsIn("message-id")[0] ?? null,
+    inReplyTo: idsIn("in-reply-to"),
+    references: idsIn("references"),
     date: dated ? date : null,
     headers: readFields(block, charset),
-    defects,
+    defects: defects.list,
   };
 }
 
@@ -317,34 +357,25 @@ function addressField(block: HeaderBlock, key: string, charset: string | null): 
 function* parseMailboxes(values: string[]): Generator<Mailbox> {
   if (values.length === 0) return;
   let found = false;
-  const joined = values.map(withoutObsoleteSpaces);
-  for (const { address, name } of parseAddressHeader(joined, { flatten: true, decodePunycode: false }).value) {
+  const current = values.map(withoutObsoleteSyntax);
+  for (const { address, name } of parseAddressHeader(current, { flatten: true, decodePunycode: false }).value) {
     const whole = readAddress(address ?? "");
     if (whole === null) continue;
     found = true;
     yield { address: whole, name: cut(shownLine(name), NAME_CHARS_MAX) };
   }
-  const only = found ? null : onlyAddress(values);
+  const only = found ? null : onlyAddress(current);
   if (only) yield { address: only, name: "" };
 }
 
 /** An address with its domain in A-labels; null if it is not one that other programs read alike. */
 function readAddress(text: string): string | null {
   const parts = splitAddress(cleanLine(text).replace(/^mailto:/i, ""));
-  if (!parts || /[\s<>"]/.test(parts.local) || /[\s<>[\]]/.test(parts.domain)) return null;
+  if (!parts || /[\s<>[\]]/.test(parts.domain)) return null;
+  if ((isQuoted(parts.local) ? /[<>@]/ : /[\s<>"]/).test(parts.local)) return null;
   const domain = asciiDomain(parts.domain) ?? parts.domain;
   const whole = `${parts.local}@${domain}`;
   return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
-}
-
-/** White space around the dots of a domain, which RFC 5322 4.4 allows, but only old programs wrote. */
-const spacedDomain = /@[ \t]{0,20}[\w-]{1,63}(?:[ \t]{0,20}\.[ \t]{0,20}[\w-]{1,63}){1,20}/g;
-
-function withoutObsoleteSpaces(value: string): string {
-  // A dot that ends a sentence has white space only behind it.
-  return value.replace(spacedDomain, (domain) =>
-    /[ \t]\./.test(domain) || /^@[ \t]/.test(domain) ? domain.replace(/[ \t]+/g, "") : domain,
-  );
 }
 
 /** The one address in text that is not a list of mailboxes, such as a name with a quote that is never closed. */
@@ -357,16 +388,6 @@ function onlyAddress(values: string[]): string | null {
 /** Text for one line of a list, without what turns the direction of the text around it. */
 function shownLine(text: string): string {
   return cleanLine(text.replace(directionControls, ""));
-}
-
-/** Ids in angle brackets. If there are none, words with an "@" count as ids (RFC 5322 3.6.4). */
-function readMessageIds(value: string): string[] {
-  const bracketed = value.match(/<[^<>\s]+>/g) ?? [];
-  const ids = bracketed.length > 0 ? bracketed : value.split(/[\s,]+/).filter((word) => /^[^<>@]+@[^<>@]+$/.test(word));
-  return ids
-    .filter((id) => Buffer.byteLength(id) <= MESSAGE_ID_BYTES_MAX)
-    .slice(-REFERENCES_MAX)
-    .map((id) => cleanLine(id.startsWith("<") ? id : `<${id}>`));
 }
 
 function cut(text: string, charsMax: number): string {

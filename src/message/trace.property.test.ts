@@ -31,7 +31,10 @@ const lineEnd = fc.constantFrom("\r\n", "\n");
 /** A field that claims to be ours, in a spelling that some reader may accept. */
 const forged = fc.oneof(
   fc
-    .tuple(fc.constantFrom("X-E2A-Auth-Verified", "x_e2a_sender", "X-E2A", "X-e2a-Foo "), fc.constant(": true"))
+    .tuple(
+      fc.constantFrom("X-E2A-Auth-Verified", "x_e2a_sender", "X-E2A", "X-e2a-Foo ", "Return-Path"),
+      fc.constant(": true"),
+    )
     .map((p) => p.join("")),
   fc
     .tuple(
@@ -74,6 +77,7 @@ test("our fields are on top, nothing else of the header speaks in our name, and 
       const traced = withTrace(message, options);
       const { fields } = traceOf(message, options);
       expect(scanHeaders(Buffer.from(fields)).fields.map(({ name }) => name)).toEqual([
+        "Return-Path",
         "Authentication-Results",
         "Received",
       ]);
@@ -81,7 +85,7 @@ test("our fields are on top, nothing else of the header speaks in our name, and 
       const rest = Buffer.from(traced).subarray(fields.length);
       const [before, after] = [hasHeader(message) ? scanHeaders(message) : noHeader, scanHeaders(traced)];
       expect(Buffer.from(traced).subarray(after.bodyStart)).toEqual(message.subarray(before.bodyStart));
-      for (const field of after.fields.slice(2)) {
+      for (const field of after.fields.slice(3)) {
         const name = field.key.replace(/[^a-z0-9]/g, "");
         expect(name).not.toStartWith("xe2a");
         if (name === "authenticationresults") expect(fieldText(field).toLowerCase()).not.toContain(hostname);
@@ -93,7 +97,9 @@ test("our fields are on top, nothing else of the header speaks in our name, and 
         if (!field) return rest.subarray(at).equals(tail);
         const bytes = message.subarray(field.start, field.end);
         if (rest.indexOf(bytes, at) === at && isLeft(i + 1, at + bytes.byteLength)) return true;
-        return /^(?:xe2a|authenticationresults$)/.test(field.key.replace(/[^a-z0-9]/g, "")) && isLeft(i + 1, at);
+        return (
+          /^(?:xe2a|returnpath$|authenticationresults$)/.test(field.key.replace(/[^a-z0-9]/g, "")) && isLeft(i + 1, at)
+        );
       };
       expect(isLeft(0, 0)).toBe(true);
     }),

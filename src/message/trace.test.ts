@@ -36,16 +36,17 @@ const options: TraceOptions = {
 const traced = (raw: Uint8Array | string, more: Partial<TraceOptions> = {}) =>
   Buffer.from(withTrace(typeof raw === "string" ? Buffer.from(raw) : raw, { ...options, ...more })).toString();
 
-/** The rest of the message, after our two fields. */
+/** The rest of the message, after our three fields. */
 function received(raw: string): string {
   const text = traced(raw);
   const end = text.indexOf("+0000\r\n") + "+0000\r\n".length;
   return text.slice(end);
 }
 
-test("the stored message is the received one under our two fields", () => {
+test("the stored message is the received one under our three fields", () => {
   expect(traced("From: alice@example.com\r\n\r\nHi\r\n")).toBe(
     [
+      "Return-Path: <alice@example.com>",
       "Authentication-Results: mx.agents.example.com; spf=pass",
       "\tsmtp.mailfrom=example.com; dkim=none",
       "Received: from mail.example.com ([192.0.2.1]) by mx.agents.example.com with",
@@ -76,8 +77,12 @@ test.each<[string, Partial<TraceOptions>, string]>([
   ],
   ["a HELO that is no name", { envelope: { ...envelope, helo: "x\r\nX-E2A-Auth-Verified: true" } }, "from unknown ("],
   ["no TLS", { envelope: { ...envelope, protocol: "ESMTP", tls: undefined } }, "with ESMTP id msg_"],
-  ["the reverse-path", { returnPath: true }, "Return-Path: <alice@example.com> Authentication-Results:"],
-  ["a null reverse-path", { returnPath: true, envelope: { ...envelope, mailFrom: "" } }, "Return-Path: <>"],
+  ["a null reverse-path", { envelope: { ...envelope, mailFrom: "" } }, "Return-Path: <> Authentication-Results:"],
+  [
+    "a reverse-path in quotes",
+    { envelope: { ...envelope, mailFrom: '"a b"@example.com' } },
+    'Return-Path: <"a b"@example.com> Authentication-Results:',
+  ],
 ])("%s", (_name, more, expected) => {
   expect(traced("\r\n", more).replace(/\r\n\t?/g, " ")).toContain(expected);
 });
@@ -98,6 +103,8 @@ describe("what speaks in our name goes", () => {
     ["Authentication_Results: mx.agents.example.com; dmarc=pass"],
     ["Authentication.Results: MX.agents.example.com; dmarc=pass"],
     ["X-E2A-Anything: a\r\n b\r\n\tc"],
+    ["Return-Path: <ceo@bank.example>"],
+    ["return_path:\r\n <ceo@bank.example>"],
     ["X-E2A-Auth-Verified : true"],
     ["X-E2A-Auth-Verified\r\n : true"],
     ["X-E2A-Auth-Verified\r\n:true"],

@@ -13,14 +13,12 @@ export interface TraceOptions {
   verdict: Pick<Verdict, "authenticationResults">;
   /** The `for` clause; given only if there is one recipient, so that recipients do not learn of each other. */
   recipient?: string;
-  /** Adds Return-Path, as final delivery does (RFC 5321 4.4). */
-  returnPath?: boolean;
 }
 
 /**
- * Adds our trace fields to a message as it is stored: Authentication-Results and Received go on top, and fields that
- * claim to be ours are removed from its header. These are `X-E2A-*`, and Authentication-Results with our authserv-id
- * (RFC 8601 5) or without a readable one. Every other byte stays as it was, so signatures still verify. Attached
+ * Adds our trace fields to a message as it is stored: Return-Path (RFC 5321 4.4), Authentication-Results and Received
+ * go on top, and fields that claim to be ours are removed from its header. These are `X-E2A-*`, Return-Path, and
+ * Authentication-Results with our authserv-id (RFC 8601 5) or without a readable one. Every other byte stays as it was, so signatures still verify. Attached
  * messages are not changed.
  */
 export function withTrace(raw: Uint8Array, options: TraceOptions): Uint8Array {
@@ -123,13 +121,12 @@ function fieldsOf(raw: Uint8Array, block: WholeHeader | null): Iterable<RawField
 /** RFC 5322 2.1.1 wants lines of at most 78 characters; words longer than that stay whole. */
 const LINE_CHARS_MAX = 78;
 
-function traceFields({ envelope, hostname, id, verdict, recipient, returnPath }: TraceOptions): string {
+function traceFields({ envelope, hostname, id, verdict, recipient }: TraceOptions): string {
   const fields = [
+    `Return-Path: <${path(envelope.mailFrom)}>`,
     fold(`Authentication-Results: ${verdict.authenticationResults}`),
     fold(`Received: ${receivedClauses(envelope, hostname, id, recipient)}; ${rfc5322Date(envelope.receivedAt)}`),
   ];
-  // RFC 5321 4.4: Return-Path stands at the very top.
-  if (returnPath) fields.unshift(`Return-Path: <${path(envelope.mailFrom)}>`);
   return fields.map((field) => `${field}\r\n`).join("");
 }
 
@@ -156,9 +153,10 @@ function heloName(helo: string): string {
   return asciiDomain(helo) ?? "unknown";
 }
 
-/** An address without anything that could end the path or the line. */
+/** An address without anything that could end the path or the line. Only a quoted local part has spaces. */
 function path(address: string): string {
-  return address.slice(0, 320).replace(/[\x00-\x20<>\x7f]/g, "");
+  const unwanted = address.startsWith('"') ? /[\x00-\x1f<>\x7f]/g : /[\x00-\x20<>\x7f]/g;
+  return address.slice(0, 320).replace(unwanted, "");
 }
 
 function rfc5322Date(date: Date): string {
@@ -187,6 +185,7 @@ function fold(field: string): string {
 function isForged(field: RawField, hostname: string): boolean {
   const folded = field.key.replace(/[^a-z0-9]/g, "");
   if (folded.startsWith("xe2a")) return true;
+  if (folded === "returnpath") return true;
   if (folded !== "authenticationresults") return false;
   const id = authservId(field.binary);
   return id === null || sameName(id, hostname);

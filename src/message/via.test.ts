@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { codesOf } from "../../test/support/defects.ts";
 import type { Mailbox } from "../mail.ts";
 import { compose } from "./compose.ts";
 import { readMail } from "./read.ts";
@@ -51,7 +52,7 @@ test.each([
   expect(read.headers.map((field) => field.name)).not.toContain("Bcc");
   // Agents could once have such names; a From with one proves nothing.
   const isDoubtful = name.includes("<");
-  expect(read.defects).toEqual(isDoubtful ? ["The From field can be read in more than one way."] : []);
+  expect(codesOf(read)).toEqual(isDoubtful ? ["from_ambiguous"] : []);
 });
 
 test("what is not one of our messages is not touched", () => {

@@ -8,9 +8,9 @@ import { serveRaw } from "../../test/support/raw-server.ts";
 import { tempDir } from "../../test/support/temp.ts";
 
 /** Each makes two events. For a long run: E2A_CHAOS_MESSAGES=2500 bun test chaos --timeout 900000 */
-const messages = Number(process.env.E2A_CHAOS_MESSAGES ?? 120);
+const messages = Number(process.env.E2A_CHAOS_MESSAGES ?? 60);
 const senders = 4;
-const stops = 6;
+const stops = 3;
 
 /** What an endpoint does to a request that it sees for the first time. */
 type Mischief = "take" | "500" | "reset" | "reset in the answer" | "drip" | "garbage";

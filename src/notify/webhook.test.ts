@@ -84,7 +84,7 @@ test("a delivery verifies with the README's ten lines and with a stock Standard 
   expect(request.headers["x-e2a-auth-verified"]).toBe("false");
   expect(request.headers["x-e2a-auth-entity-type"]).toBe("human");
   const raw = atob(request.body.raw_message);
-  expect(raw).toStartWith("Authentication-Results: e2a.localhost; spf=none");
+  expect(raw).toStartWith("Return-Path: <sender@client.example>\r\nAuthentication-Results: e2a.localhost; spf=none");
   expect(raw).toContain("\r\nReceived: from client.example ([127.0.0.1]) by e2a.localhost");
 });
 

@@ -9,8 +9,8 @@ import { tempDir } from "../../test/support/temp.ts";
 import { until } from "../../test/support/until.ts";
 
 const senders = 4;
-const messages = 160;
-const kills = 5;
+const messages = 80;
+const kills = 3;
 
 for (const database of ["sqlite", "postgres"] as const) {
   test(`kill -9 in a loop: every accepted message leaves, and no request sends two (${database})`, async () => {

@@ -1,10 +1,14 @@
 import { describe, expect, test } from "bun:test";
+import { isAscii } from "node:buffer";
 import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { deliver } from "../../test/smtp/smtp-client.ts";
 import { addAgent, addOutbound, claimRecipients } from "../../test/store/rows.ts";
 import { request, startTestApp, type TestApp, type TestAppOptions } from "../../test/support/app.ts";
 import { testPool } from "../../test/support/pool.ts";
+import { verifyDkim } from "../inbound/dkim-verify.ts";
+import { findBody } from "../message/headers.ts";
+import { readAttachments } from "../message/read.ts";
 import { createReturnPaths } from "../return-path.ts";
 import type { Store } from "../store/store.ts";
 import { TestClock } from "../util/clock.ts";
@@ -140,6 +144,45 @@ describe("an upstream that", () => {
       "c@outside.example",
     ]);
   });
+});
+
+test("an upstream without 8BITMIME gets attached 8-bit messages encoded, and quoted local parts as they are", async () => {
+  await using world = await withUpstream({ extensions: ["PIPELINING"] });
+  const original = Buffer.from("From: a@b.example\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n");
+  const { status, body } = await world.it.api("POST", "/api/v1/send", {
+    to: ['Ann <"Ann B"@outside.example>', '"bob"@outside.example'],
+    subject: "Hello",
+    body: "Hi",
+    attachments: [
+      { filename: "grüße.eml", content_type: "message/rfc822", data: original.toString("base64") },
+      { filename: "ascii.eml", content_type: "message/rfc822", data: btoa("From: a@b.example\r\n\r\nHi\r\n") },
+    ],
+  });
+  expect({ status, body }).toMatchObject({ status: 200, body: { status: "sent" } });
+  const messages = await world.smtp.received(2);
+  expect(messages.map(({ to }) => to[0]).sort()).toEqual(['"ann b"@outside.example', "bob@outside.example"]);
+  for (const { raw } of messages) {
+    expect(isAscii(raw)).toBe(true);
+    const text = raw.toString();
+    expect(text).toContain('To: Ann <"ann b"@outside.example>, bob@outside.example\r\n');
+    expect(text).toContain("name*0*=utf-8''gr%C3%BC%C3%9Fe.eml");
+    expect(text).not.toContain('"=?');
+    const files = await readAttachments(raw, { maxParts: 100, maxDepth: 10, maxHeaderBytes: 65_536 });
+    expect(files.map(({ attachment }) => [attachment.filename, attachment.content_type])).toEqual([
+      ["grüße.eml", "application/octet-stream"],
+      ["ascii.eml", "message/rfc822"],
+    ]);
+    expect(Buffer.from(files[0]?.content ?? []).equals(original)).toBe(true);
+    const { results } = await verifyDkim(raw, findBody(raw).bodyStart, {
+      strict: true,
+      resolver: async () => {
+        throw Object.assign(new Error("no key"), { code: "ENOTFOUND" });
+      },
+    });
+    // The signature covers what was sent.
+    expect(results.map(({ bodyHash, bodyHashExpecting }) => bodyHash === bodyHashExpecting)).not.toContain(false);
+    expect(results[0]?.bodyHash).toBeString();
+  }
 });
 
 test("a message that was put off is tried again on the schedule, and given up after three days", async () => {
@@ -560,6 +603,52 @@ describe("a bounce", () => {
     await it.api("DELETE", "/api/v1/agents/bot@e2a.localhost");
     await answer("", "Still away");
     expect(await inbox()).toBeUndefined();
+  });
+
+  test("keeps its signature secret, whoever reads the answer", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const signature = /([a-z2-7]{20})@/.exec(returnPath)?.[1] ?? "none";
+    const text = `Your mail to me came from ${returnPath.toUpperCase()}.`;
+    const message = [
+      ...[
+        "From: alice@outside.example",
+        `To: Bot <${returnPath}>`,
+        "Subject: Abwesenheitsnotiz",
+        `X-To: ${returnPath}`,
+      ],
+      ...["Content-Transfer-Encoding: base64", "", Buffer.from(text).toString("base64"), ""],
+    ].join("\r\n");
+    await deliver(it.app.smtp.port, { from: "alice@outside.example", to: returnPath, message });
+    const path = "/api/v1/agents/bot@e2a.localhost/messages";
+    const list = (await it.api("GET", path)).body;
+    expect(list.messages).toMatchObject([{ to: ["bot@e2a.localhost"], auto_submitted: "auto-replied" }]);
+    const detail = (await it.api("GET", `${path}/${list.messages[0].message_id}`)).body;
+    expect(detail.text).toMatch(/^Your mail to me came from BOUNCE\+.*x{20}@/);
+    const raw = Buffer.from(detail.raw_message, "base64").toString();
+    for (const shown of [JSON.stringify(list), JSON.stringify(detail), raw])
+      expect(shown.toLowerCase()).not.toContain(signature);
+    const hash = new Bun.CryptoHasher("sha256").update(raw).digest("hex");
+    expect(detail.auth_headers["X-E2A-Auth-Body-Hash"]).toBe(hash);
+  });
+
+  test("goes to the postmaster if nobody else can use it", async () => {
+    await using world = await withUpstream();
+    const { it, smtp } = world;
+    await world.send("alice@outside.example");
+    const returnPath = smtp.messages[0]?.from ?? "";
+    const odd = dsn(returnPath, ["failed", "5.1.1", "User unknown"])
+      .replace(/^(?:Final-Recipient|Action|Subject|I'm sorry).*\r\n/gim, "")
+      .replace(/unknown/, "odd");
+    await deliver(it.app.smtp.port, { from: "", to: returnPath, message: odd });
+    await it.api("DELETE", "/api/v1/agents/bot@e2a.localhost");
+    const message = "From: alice@outside.example\r\nSubject: Hm\r\n\r\nWho wrote to me?\r\n";
+    await deliver(it.app.smtp.port, { from: "alice@outside.example", to: returnPath, message });
+    const read = (await it.api("GET", "/api/v1/agents/postmaster@e2a.localhost/messages?status=all")).body;
+    expect(read.messages).toHaveLength(2);
+    expect(read.messages[1]).toMatchObject({ subject: "Hm", recipient: "postmaster@e2a.localhost" });
   });
 
   test.each([

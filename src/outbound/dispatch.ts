@@ -2,6 +2,7 @@ import type { Gatekeeper } from "../approval/gatekeeper.ts";
 import type { Receive } from "../inbound/receive.ts";
 import { signDkim } from "../message/dkim.ts";
 import { isHardBounce } from "../message/report/hard-bounce.ts";
+import { sevenBit } from "../message/seven-bit.ts";
 import { sendVia, viaLocalPart } from "../message/via.ts";
 import type { ReturnPaths } from "../return-path.ts";
 import { sameGate } from "../store/outbound/outbound.ts";
@@ -17,6 +18,7 @@ import { startWork } from "../util/work.ts";
 import { contentHashOf } from "./content-hash.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
+import { providerIdOf } from "./provider-id.ts";
 import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, localLane, type Routes } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
@@ -342,7 +344,13 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const signal = AbortSignal.any([breakOff.signal, tooLong.signal]);
     const mayBegin = async () => clock.now() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
     const envelope = { from: returnPath, to: recipient.address };
-    const outcome = await upstream.send(envelope, raw, signal, mayBegin).finally(cancelEnd);
+    const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
+    const encoded = async () => send(await outsideForm({ ...work, raw: sevenBit(work.raw) }));
+    const outcome = await send(raw)
+      .then((first) => (first.kind === "eight-bit" ? encoded() : first))
+      .finally(cancelEnd);
+    if (outcome.kind === "eight-bit")
+      return settle(recipient, { kind: "refused", reply: `${upstream.settings.name} takes no 8-bit mail` });
     if (outcome.kind === "withdrawn") return { kind: "released", at: new Date(clock.now()), error: null };
     if (outcome.kind === "unreachable") {
       if (!closed) {
@@ -350,7 +358,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         log.warn("upstream.unreachable", { upstream: upstream.settings.name, error: outcome.error });
       }
     } else if (outages.up(own)) log.info("upstream.reachable", { upstream: upstream.settings.name });
-    return settle(recipient, outcome);
+    const settled = settle(recipient, outcome);
+    if (settled.kind !== "sent") return settled;
+    const known = { messageId: work.message.emailMessageId, recipient: recipient.address };
+    return { ...settled, providerId: providerIdOf(settled.reply, known) };
   }
 
   /** Delivers mail to a mailbox of this server, as if it had come from outside. */

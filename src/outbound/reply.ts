@@ -1,6 +1,7 @@
 import { headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
 import { readMailbox } from "../message/addresses.ts";
 import { isMessageId } from "../message/fields.ts";
+import { messageIdsIn } from "../message/message-ids.ts";
 import { withoutForwardPrefixes, withoutReplyPrefixes } from "../message/text/subject.ts";
 import type { MailContent, MessageRow, OutboundRow } from "../store/schema.ts";
 
@@ -51,15 +52,25 @@ export function inboundOriginal(message: MessageRow, { headers }: Pick<MailConte
     unproven,
     messageId: usableId(message.emailMessageId),
     references: ancestors(
-      messageIdsIn(headerValue(headers, "References") ?? ""),
-      messageIdsIn(headerValue(headers, "In-Reply-To") ?? ""),
+      messageIdsIn(headerValue(headers, "References") ?? "", "references").filter(isMessageId),
+      messageIdsIn(headerValue(headers, "In-Reply-To") ?? "").filter(isMessageId),
     ),
   };
 }
 
-/** The agent's own message as the original of a follow-up. */
-export function outboundOriginal({ subject, conversationId, emailMessageId, content }: OutboundRow): Original {
+/** Recipients whose copies a follow-up names by the ids that the upstream gave them. */
+const RENAMED_MAX = 10;
+
+/**
+ * The agent's own message as the original of a follow-up. `renamed`: the Message-IDs that it has at its recipients, if
+ * the upstream replaced ours; their programs know no other.
+ */
+export function outboundOriginal(
+  { subject, conversationId, emailMessageId, content }: OutboundRow,
+  renamed: readonly string[] = [],
+): Original {
   const { to, cc, references, inReplyTo } = content;
+  const parents = ancestors(references.filter(isMessageId), inReplyTo && isMessageId(inReplyTo) ? [inReplyTo] : []);
   return {
     subject,
     conversationId,
@@ -67,7 +78,7 @@ export function outboundOriginal({ subject, conversationId, emailMessageId, cont
     others: cc,
     unproven: [],
     messageId: usableId(emailMessageId),
-    references: ancestors(references.filter(isMessageId), inReplyTo && isMessageId(inReplyTo) ? [inReplyTo] : []),
+    references: [...parents, ...renamed.filter(isMessageId).slice(0, RENAMED_MAX)],
   };
 }
 
@@ -148,10 +159,6 @@ export function replyThread({ messageId, references }: Pick<Original, "messageId
 function ancestors(references: string[], inReplyTo: string[]): string[] {
   if (references.length > 0) return references;
   return inReplyTo.length === 1 ? inReplyTo : [];
-}
-
-function messageIdsIn(field: string): string[] {
-  return (field.match(/<[^<>\s]+>/g) ?? []).filter(isMessageId);
 }
 
 function usableId(id: string | null): string | null {

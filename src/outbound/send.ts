@@ -1,7 +1,15 @@
 import type { Gatekeeper } from "../approval/gatekeeper.ts";
 import type { Outgoing } from "../approval/outgoing.ts";
 import type { Config } from "../config.ts";
-import type { HeaderField, Mailbox, Method, OutboundAttachment, OutboundMail, OutboundType } from "../mail.ts";
+import type {
+  Attachment,
+  HeaderField,
+  Mailbox,
+  Method,
+  OutboundAttachment,
+  OutboundMail,
+  OutboundType,
+} from "../mail.ts";
 import type { Edit } from "../store/outbound/holds.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
 import type { SendLimits } from "../store/outbound/send-limits.ts";
@@ -146,13 +154,7 @@ export function createSender(options: SendOptions): Sender {
       references,
       headers,
       ...(original !== null && original !== conversationId ? { originalConversation: original } : {}),
-      attachments: attachments.map(({ filename, contentType, contentId, content }, index) => ({
-        index,
-        filename,
-        content_type: contentType,
-        size: content.byteLength,
-        ...(contentId ? { content_id: contentId } : {}),
-      })),
+      attachments: listedAttachments(attachments),
     };
     const { attachments: _, ...said } = content;
     const mail = { ...said, subject, attachments, messageId: emailMessageId, date: now };
@@ -343,6 +345,17 @@ export function createSender(options: SendOptions): Sender {
 function methodOf(lane: string): Method {
   if (lane === localLane) return "relay";
   return lane === captureLane ? "capture" : "smtp";
+}
+
+/** Attachments as the message lists them: without their bytes. */
+export function listedAttachments(attachments: readonly OutboundAttachment[]): Attachment[] {
+  return attachments.map(({ filename, contentType, contentId, content }, index) => ({
+    index,
+    filename,
+    content_type: contentType,
+    size: content.byteLength,
+    ...(contentId ? { content_id: contentId } : {}),
+  }));
 }
 
 /** Each address once; the first mention counts. */

@@ -5,6 +5,7 @@ import { Readable } from "node:stream";
 import { createSecureContext, rootCertificates, type SecureContext, TLSSocket } from "node:tls";
 import type { NodemailerError } from "nodemailer";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
+import { findBody } from "../message/headers.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 import { explainUnreachable, oneLine, type SetUpStep } from "./upstream-trouble.ts";
 
@@ -24,8 +25,11 @@ export type SendOutcome =
   /** Shows nothing about this message: DNS, connect, TLS, greeting, sign-in failed. Names host:port, cause, remedy. */
   | { kind: "unreachable"; error: string };
 
+/** `eight-bit`: nothing was sent, because the server takes 7-bit mail only (RFC 6152). */
+export type EightBit = { kind: "eight-bit" };
+
 /** `stale`: the connection was gone before the server said anything about this message, so another one can try. */
-export type TransactionOutcome = SendOutcome | { kind: "stale"; error: string };
+export type TransactionOutcome = SendOutcome | EightBit | { kind: "stale"; error: string };
 
 /**
  * How far a transaction got. In `envelope`, no byte of the message has left; in `body`, the final dot has not, so the
@@ -52,8 +56,9 @@ export class UpstreamSession {
   /** Fails the step under way; nodemailer calls back only for some failures. */
   private giveUp: ((error: NodemailerError) => void) | null = null;
   private markEnded!: () => void;
-  private extensions = { smtpUtf8: false, maxBytes: 0 };
+  private extensions = { smtpUtf8: false, eightBit: false, maxBytes: 0 };
   private gone = false;
+  private asksForUtf8 = false;
 
   constructor(private readonly settings: UpstreamSettings) {
     this.ended = new Promise((resolve) => {
@@ -98,11 +103,13 @@ export class UpstreamSession {
   send(envelope: { from: string; to: string }, raw: Uint8Array): Promise<TransactionOutcome> {
     const { connection, extensions } = this;
     if (connection === null || this.gone) return Promise.resolve({ kind: "stale", error: "The connection was closed" });
-    if (!extensions.smtpUtf8 && /[^\x00-\x7f]/.test(envelope.to + envelope.from))
+    const needsUtf8 = /[^\x00-\x7f]/.test(envelope.to + envelope.from) || !isAscii(headerOf(raw));
+    if (!extensions.smtpUtf8 && needsUtf8)
       return Promise.resolve({
         kind: "refused",
         reply: `${this.settings.name} does not offer SMTPUTF8, which an address with other letters than ASCII needs`,
       });
+    if (!extensions.eightBit && !extensions.smtpUtf8 && !isAscii(raw)) return Promise.resolve({ kind: "eight-bit" });
     if (extensions.maxBytes > 0 && raw.length > extensions.maxBytes)
       return Promise.resolve({
         kind: "refused",
@@ -120,6 +127,7 @@ export class UpstreamSession {
       };
       this.giveUp = finish;
       connection.lastServerResponse = false;
+      this.asksForUtf8 = needsUtf8;
       const message = new HeldMessage(raw, connection, (reached) => {
         phase = reached;
       });
@@ -180,6 +188,10 @@ export class UpstreamSession {
       this.fault ??= error;
     });
     connection.on("end", () => this.end());
+    // Nodemailer looks for other letters than ASCII in the envelope only; RFC 6531 3.4 asks for the header too.
+    const wire = connection as unknown as { _sendCommand(command: string, logged?: string): void };
+    const sendCommand = wire._sendCommand.bind(connection);
+    wire._sendCommand = (command, logged) => sendCommand(this.asksForUtf8 ? withUtf8(command) : command, logged);
     this.connection = connection;
     return connection;
   }
@@ -216,9 +228,19 @@ export class UpstreamSession {
     const lines = reply.split("\n").slice(1);
     this.extensions = {
       smtpUtf8: lines.some((line) => /^250[- ]SMTPUTF8\b/i.test(line)),
+      eightBit: lines.some((line) => /^250[- ]8BITMIME\b/i.test(line)),
       maxBytes: Number(lines.map((line) => /^250[- ]SIZE (\d+)/i.exec(line)?.[1]).find(Boolean) ?? 0),
     };
   }
+}
+
+function headerOf(raw: Uint8Array): Uint8Array {
+  return raw.subarray(0, findBody(raw).bodyStart);
+}
+
+function withUtf8(command: string): string {
+  const isLacking = command.startsWith("MAIL FROM:") && !command.includes(" SMTPUTF8");
+  return isLacking ? `${command} SMTPUTF8` : command;
 }
 
 /** An error whose message is already written for people. */

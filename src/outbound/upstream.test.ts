@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { isAscii } from "node:buffer";
 import {
   loopbackTls,
   type Scripted,
@@ -81,6 +82,7 @@ describe("bytes arrive as they are:", () => {
     [
       "all 8-bit values",
       Buffer.concat([
+        Buffer.from("\r\n"),
         Buffer.from(Array.from({ length: 256 }, (_, i) => i).filter((i) => i !== 13 && i !== 10)),
         Buffer.from("\r\n"),
       ]),
@@ -88,7 +90,7 @@ describe("bytes arrive as they are:", () => {
     ["256 KiB of dots and lines", Buffer.from("..\r\n.x\r\n".repeat(32 * 1024))],
   ];
   for (const [what, raw] of bodies)
-    for (const extensions of [["PIPELINING", "8BITMIME"], []])
+    for (const extensions of [["PIPELINING", "8BITMIME"], ...(isAscii(raw) ? [[]] : [])])
       test(`${what}${extensions.length ? ", pipelined and encrypted" : ""}`, async () => {
         await using w = await world({ extensions, tls: extensions.length ? "starttls" : undefined });
         expect(await send(w, to, raw)).toMatchObject({ kind: "accepted" });
@@ -407,6 +409,12 @@ describe("check:", () => {
 describe("what the server cannot take is not sent to it:", () => {
   const cases: [what: string, recipient: string, raw: Buffer, says: RegExp][] = [
     ["an address beyond ASCII", "änn@example.com", mail, /does not offer SMTPUTF8/],
+    [
+      "an address beyond ASCII in the header",
+      to,
+      Buffer.from("Cc: änn@example.com\r\n\r\n"),
+      /does not offer SMTPUTF8/,
+    ],
     ["more bytes than SIZE", to, Buffer.alloc(2_000, "x\r\n"), /2000 bytes.*takes 1000 at most/],
   ];
   for (const [what, recipient, raw, says] of cases)
@@ -416,6 +424,19 @@ describe("what the server cannot take is not sent to it:", () => {
       expect(w.smtp.lines.filter((line) => line.startsWith("MAIL"))).toEqual([]);
       expect(await send(w)).toMatchObject({ kind: "accepted" });
     });
+  test("8-bit bytes, which the caller can encode", async () => {
+    await using w = await world({ extensions: ["SIZE 1000"] });
+    expect(await send(w, to, Buffer.from("Subject: Hi\r\n\r\nGrüße\r\n"))).toEqual({ kind: "eight-bit" });
+    expect(await send(w)).toMatchObject({ kind: "accepted" });
+    expect(w.smtp.connections.total).toBe(1);
+  });
+  test("with SMTPUTF8, a header beyond ASCII is announced", async () => {
+    await using w = await world();
+    expect(await send(w, to, Buffer.from("Cc: änn@example.com\r\n\r\n"))).toMatchObject({ kind: "accepted" });
+    expect(await send(w)).toMatchObject({ kind: "accepted" });
+    const mails = w.smtp.lines.filter((line) => line.startsWith("MAIL"));
+    expect(mails.map((line) => line.includes(" SMTPUTF8"))).toEqual([true, false]);
+  });
   test("with SMTPUTF8 it is", async () => {
     await using w = await world();
     expect(await send(w, "änn@example.com")).toMatchObject({ kind: "accepted" });

@@ -3,7 +3,7 @@
  * closes, even after the final dot, which duplicates mail; this pool sends nothing twice.
  */
 import type { Log } from "../util/log.ts";
-import { type SendOutcome, type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
+import { type EightBit, type SendOutcome, type TransactionOutcome, UpstreamSession } from "./upstream-session.ts";
 import type { UpstreamSettings } from "./upstream-settings.ts";
 
 export type UpstreamCheck = { ok: true; tls: string | null; signedIn: boolean } | { ok: false; error: string };
@@ -12,14 +12,15 @@ export interface Upstream {
   readonly settings: UpstreamSettings;
   /**
    * Sends one message (CRLF lines) to one recipient; waits its turn if all connections are in use. Asks `mayBegin` when
-   * a connection is free: if that is false, nothing is sent. Rejects only if `mayBegin` does.
+   * a connection is free: if that is false, nothing is sent. Rejects only if `mayBegin` does. Sends nothing either if the
+   * message has 8-bit bytes that the server does not take.
    */
   send(
     envelope: { from: string; to: string },
     raw: Uint8Array,
     signal?: AbortSignal,
     mayBegin?: () => Promise<boolean>,
-  ): Promise<SendOutcome | Withdrawn>;
+  ): Promise<SendOutcome | EightBit | Withdrawn>;
   /** Connects, encrypts, signs in and quits, outside the pool. `tls` is the protocol version. */
   check(): Promise<UpstreamCheck>;
   /** Quits idle connections and destroys the rest. Resolves when all are gone. */
@@ -71,7 +72,7 @@ class Pool implements Upstream {
     raw: Uint8Array,
     signal?: AbortSignal,
     mayBegin: () => Promise<boolean> = async () => true,
-  ): Promise<SendOutcome | Withdrawn> {
+  ): Promise<SendOutcome | EightBit | Withdrawn> {
     let outcome = await this.attempt(envelope, raw, "last", mayBegin, signal);
     if (outcome.kind === "stale" && outcome.isReused && !this.isClosing && !signal?.aborted) {
       // The cause that ended this connection while it was idle has most likely ended the others too.
@@ -112,7 +113,7 @@ class Pool implements Upstream {
     place: "first" | "last",
     mayBegin: () => Promise<boolean>,
     signal?: AbortSignal,
-  ): Promise<SendOutcome | Withdrawn | (TransactionOutcome & { kind: "stale"; isReused: boolean })> {
+  ): Promise<SendOutcome | EightBit | Withdrawn | (TransactionOutcome & { kind: "stale"; isReused: boolean })> {
     if (this.isClosing || signal?.aborted) return this.stopped();
     const rested = this.idle.pop();
     const session = rested ?? (await this.turn(place, signal));
@@ -129,7 +130,7 @@ class Pool implements Upstream {
     if (abort) signal.addEventListener("abort", abort);
     const outcome = await session.send(envelope, raw);
     if (abort) signal.removeEventListener("abort", abort);
-    if (outcome.kind === "accepted") this.release(session);
+    if (outcome.kind === "accepted" || outcome.kind === "eight-bit") this.release(session);
     else void session.reset().then(() => this.release(session));
     return outcome.kind === "stale" ? { ...outcome, isReused } : outcome;
   }

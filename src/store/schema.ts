@@ -260,6 +260,8 @@ export function schema(k: Kit) {
       snippet: k.text("snippet").notNull(),
       content: k.json<OutboundContent>("content").notNull(),
       hold: k.json<Hold>("hold"),
+      /** It answers a message of its conversation: what the loop breaker counts. */
+      isAnswer: k.bool("is_answer").notNull(),
       /** What the loop breaker counted: `conversation <id>` or `address <address>`. */
       loopKey: k.text("loop_key"),
       approvalExpiresAt: k.time("approval_expires_at"),
@@ -300,6 +302,8 @@ export function schema(k: Kit) {
       kind: k.text("kind").$type<RecipientKind>().notNull(),
       /** The agent had neither written to this address nor heard from it when it submitted the message. */
       firstTime: k.bool("first_time").notNull(),
+      /** It answers a message of this address, or is a reply that also goes there: what the loop breaker counts. */
+      isAnswer: k.bool("is_answer").notNull(),
       status: k.text("status").$type<RecipientStatus>().notNull(),
       queue: k.text("queue").$type<QueueState>().notNull(),
       /** The route: `relay`, `capture` or an upstream's name. A lane that is down does not delay the others. */
@@ -312,6 +316,8 @@ export function schema(k: Kit) {
       leaseToken: k.text("lease_token"),
       /** The last reply of the next host, or the one its bounce reports. */
       smtpReply: k.text("smtp_reply"),
+      /** The upstream's id of the message, or the Message-ID, without brackets, under which it sent the message. */
+      providerMessageId: k.text("provider_message_id"),
       /** Why it cannot leave, one sentence, if no reply says so. */
       error: k.text("error"),
       createdAt: k.time("created_at").notNull(),

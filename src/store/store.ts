@@ -24,6 +24,7 @@ import { gateFacts } from "./mail/gate-facts.ts";
 import * as inbound from "./mail/inbound.ts";
 import * as inbox from "./mail/inbox.ts";
 import * as messages from "./mail/messages.ts";
+import { renewContent } from "./mail/renew.ts";
 import { sweepUnproven } from "./mail/unproven.ts";
 import * as holds from "./outbound/holds.ts";
 import * as notices from "./outbound/notices.ts";
@@ -228,6 +229,7 @@ export function createStore(engine: Engine) {
     listInbox: scan(inbox.listInbox),
     messagesAfter: follow(messages.messagesAfter),
     getMessage: scan(messages.getMessage),
+    renewContent: write(renewContent),
     setReadStatus: write(messages.setReadStatus),
     updateMessage: write(messages.updateMessage),
     deleteMessage: write(messages.deleteMessage),

@@ -49,7 +49,7 @@ describe("mail that a child does not survive", () => {
   test.each([
     ["whole", "Only part of the message was read: reading it takes too much time."],
     ["crash", "Only part of the message was read: reading it crashes the process."],
-  ])("(%s) is verified and arrives as raw text with a defect; mail beside it arrives as ever", async (how, defect) => {
+  ])("(%s) is verified and arrives as raw text with a defect; mail beside it arrives as ever", async (how, detail) => {
     await using t = await hostileApp();
     const ordinary = await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa);
     const raw = await t.poisoned(how, "=?utf-8?q?poison?=");
@@ -59,7 +59,7 @@ describe("mail that a child does not survive", () => {
     const [poison, other] = ["poison", "ordinary"].map((subject) => mails.find((mail) => mail.subject === subject));
     expect(mails).toHaveLength(2);
     expect(poison).toMatchObject({ verified: true, verified_domain: "example.com", from: "alice@example.com" });
-    expect(poison.defects).toContain(defect);
+    expect(poison.defects).toContainEqual({ code: "reading_failed", detail });
     expect(poison.text).toContain("please read this");
     expect(Buffer.from(poison.raw_message, "base64").subarray(-raw.length).equals(raw)).toBe(true);
     expect(other).toMatchObject({ verified: true, defects: [] });

@@ -7,9 +7,11 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import { foundNothing, type Search, type SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, OutboundMail } from "../mail.ts";
+import type { Defect, OutboundMail, ReadMail } from "../mail.ts";
 import type { TextReader } from "../mcp/body.ts";
+import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
+import type { WholeAttachment } from "../message/read.ts";
 import { limitKey } from "../net/client-address.ts";
 import type { DnsType, Resolver } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
@@ -24,6 +26,8 @@ import type { DnsSettings, TaskName, TaskShapes } from "./tasks.ts";
 const INLINE_CHARS_MAX = 1_000;
 /** A shorter text is read for a model in this process: that takes under two milliseconds. */
 const INLINE_READ_CHARS_MAX = 4 * 1024;
+/** More than the trace fields of a message take. */
+const TRACE_BYTES_MAX = 16 * 1024;
 /** A shorter message without attachments is composed in this process: that takes linear time, under a millisecond. */
 const INLINE_COMPOSE_CHARS_MAX = 2 * 1024;
 
@@ -33,12 +37,18 @@ export interface Offload {
    * defects say so. Failures: `mail_loop`, `overloaded`, and `unavailable` if that kills a child too.
    */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
-  /** One attachment by its index; null if it does not exist. Failures: `overloaded`, `unavailable`. */
-  attachment(raw: Uint8Array, index: number): Promise<{ attachment: Attachment; content: Uint8Array } | null>;
-  /** All attachments in order. Fails like `attachment`. */
-  attachments(raw: Uint8Array): Promise<{ attachment: Attachment; content: Uint8Array }[]>;
+  /** Reads a stored message anew, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
+  read(raw: Uint8Array): Promise<ReadMail>;
+  /** One attachment by its path; null if it does not exist. Failures: `overloaded`, `unavailable`. */
+  attachment(raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;
+  /** All attachments in order, as they were sent or with what is packed in them. Fails like `attachment`. */
+  attachments(raw: Uint8Array, how?: { opens: boolean }): Promise<WholeAttachment[]>;
+  /** An attached message by its path; null if there is none. Fails like `attachment`. */
+  attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if that takes too long. */
+  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** Reads texts for models. Fails like `attachment`. */
   reader: TextReader;
   /** All links of a mail. If the search fails, the list has one entry that says so. Failure `overloaded`. */
@@ -83,11 +93,11 @@ export function createOffload(options: {
     return { output: output as TaskShapes[Name]["output"], blobs: results };
   }
 
-  async function attachments(raw: Uint8Array, index: number | null) {
-    const read = run("attachments", { limits, index }, [raw]).catch(
-      unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw."),
-    );
-    const { output, blobs } = await read;
+  const unparsed = () =>
+    unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw.");
+
+  async function attachments(raw: Uint8Array, path: number[] | null, opens: boolean) {
+    const { output, blobs } = await run("attachments", { limits, opens, path }, [raw]).catch(unparsed());
     return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
   }
 
@@ -115,27 +125,48 @@ export function createOffload(options: {
       // Mail between agents has no client, so each sending agent is an owner.
       const owner = job.verdict ? job.envelope.mailFrom : limitKey(job.envelope.remoteAddress);
       try {
-        return (await run("examine", { job, settings, dns, defect: null }, [pieces], { host, owner })).output;
+        return (await run("examine", { job, settings, dns, failure: null }, [pieces], { host, owner })).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
-        const defect = `Only part of the message was read: reading it ${lossClauses[error.loss]}.`;
+        const failure = readingFailed(error);
         const alone = { host, alone: true };
-        const plain = run("examine", { job, settings, dns, defect }, [pieces], alone);
+        const plain = run("examine", { job, settings, dns, failure }, [pieces], alone);
         return (await plain.catch(unreadable("The message cannot be examined right now; try again later"))).output;
       }
     },
 
-    async attachment(raw, index) {
-      return (await attachments(raw, index))[0] ?? null;
+    async read(raw) {
+      // What this server wrote on top took no room when the message was received.
+      const stored = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + TRACE_BYTES_MAX };
+      try {
+        return (await run("read", { limits: stored, failure: null }, [raw])).output;
+      } catch (error) {
+        if (!(error instanceof TaskLost)) throw error;
+        const plain = run("read", { limits: stored, failure: readingFailed(error) }, [raw]);
+        return (await plain.catch(unreadable("The message cannot be read right now; try again later"))).output;
+      }
     },
 
-    attachments: (raw) => attachments(raw, null),
+    async attachment(raw, path) {
+      return (await attachments(raw, path, true))[0] ?? null;
+    },
+
+    attachments: (raw, how) => attachments(raw, null, how?.opens ?? false),
+
+    async attachedMessage(raw, path) {
+      return (await run("attachedMessage", { limits, path }, [raw]).catch(unparsed())).output;
+    },
 
     async safeHtml(html, { images, raw }) {
       const hasPictures = raw !== null && /cid:/i.test(html);
       const shown = run("safeHtml", { html, images, limits }, hasPictures ? [raw] : []);
       return (await shown.catch(otherwise("<p>This HTML takes too long to display safely.</p>"))).output;
+    },
+
+    async quotableHtml(html, contentIds) {
+      const made = run("quotableHtml", { html, contentIds });
+      return (await made.catch(otherwise(null))).output;
     },
 
     reader: { message: readMessage, html: readHtml, file: readFile },
@@ -190,6 +221,10 @@ export function createOffload(options: {
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
     },
   };
+}
+
+function readingFailed({ loss }: TaskLost): Defect {
+  return defect("reading_failed", `Only part of the message was read: reading it ${lossClauses[loss]}.`);
 }
 
 const lossClauses = {

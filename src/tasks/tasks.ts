@@ -9,7 +9,7 @@ import type { ReviewMail } from "../approval/review-mail.ts";
 import type { Search, SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
-import type { Attachment, OutboundAttachment, OutboundMail } from "../mail.ts";
+import type { Attachment, Defect, OutboundAttachment, OutboundMail, ReadMail } from "../mail.ts";
 import type { AskedPart, Portion } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { ReadLimits } from "../message/read.ts";
@@ -27,14 +27,20 @@ export interface TaskShapes {
       settings: ExamineSettings;
       /** Null: the task asks the server for each DNS query. */
       dns: DnsSettings | null;
-      defect: string | null;
+      /** Why reading the message failed before, if it did. */
+      failure: Defect | null;
     };
     output: Examined;
   };
-  /** Blobs in: the message; out: the content of the attachment with that index, or of all attachments. */
-  attachments: { input: { limits: ReadLimits; index: number | null }; output: Attachment[] };
+  /** Blobs in: the message as it is stored. */
+  read: { input: { limits: ReadLimits; failure: Defect | null }; output: ReadMail };
+  /** Blobs in: the message; out: the content of the attachment at that path, or of all attachments. */
+  attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
+  /** Blobs in: the message that it is attached to. */
+  attachedMessage: { input: { limits: ReadLimits; path: number[] }; output: ReadMail | null };
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
+  quotableHtml: { input: { html: string; contentIds: string[] }; output: string };
   /** Blobs in: the long texts. */
   readMessage: {
     input: { text: string; html: string | null; texts: TextsApart; asked: { text: AskedPart; html: AskedPart } };
@@ -89,7 +95,7 @@ type Tasks = {
 const noBytes = new Uint8Array();
 
 const byName: Tasks = {
-  async examine({ job, settings, dns, defect }, [raw = noBytes], host) {
+  async examine({ job, settings, dns, failure }, [raw = noBytes], host) {
     const { examine } = await import("../inbound/examine.ts");
     const isHosted: IsHosted = (domain) => host.call("isHosted", [domain]) as Promise<boolean>;
     return {
@@ -99,25 +105,40 @@ const byName: Tasks = {
         settings,
         dns ? waitingFor(resolverFor(dns), host) : resolverOf(host),
         isHosted,
-        defect,
+        failure,
       ),
     };
   },
 
-  async attachments({ limits, index }, [raw = noBytes]) {
+  async read({ limits, failure }, [raw = noBytes]) {
+    const { readMail } = await import("../message/read.ts");
+    return { output: await readMail(raw, limits, failure) };
+  },
+
+  async attachments({ limits, opens, path }, [raw = noBytes]) {
     const { readAttachment, readAttachments } = await import("../message/read.ts");
-    if (index === null) {
-      const found = await readAttachments(raw, limits);
+    if (path === null) {
+      const found = await readAttachments(raw, limits, { opens });
       return { output: found.map(({ attachment }) => attachment), blobs: found.map(({ content }) => content) };
     }
-    const found = await readAttachment(raw, index, limits);
+    const found = await readAttachment(raw, path, limits);
     return found ? { output: [found.attachment], blobs: [found.content] } : { output: [] };
+  },
+
+  async attachedMessage({ limits, path }, [raw = noBytes]) {
+    const { readAttachedMessage } = await import("../message/read.ts");
+    return { output: await readAttachedMessage(raw, path, limits) };
   },
 
   async safeHtml({ html, images, limits }, [raw]) {
     const { safeHtml } = await import("../message/html/safe.ts");
     const pictures = raw ? await picturesOf(raw, limits) : new Map<string, string>();
     return { output: safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null }) };
+  },
+
+  async quotableHtml({ html, contentIds }) {
+    const { quotableHtml } = await import("../message/html/safe.ts");
+    return { output: quotableHtml(html, contentIds) };
   },
 
   async readMessage(given, blobs) {
@@ -212,7 +233,7 @@ async function picturesOf(raw: Uint8Array, limits: ReadLimits): Promise<Map<stri
   const { readAttachments } = await import("../message/read.ts");
   const found = new Map<string, string>();
   let left = INLINE_BYTES_MAX;
-  for (const { attachment, content } of await readAttachments(raw, limits)) {
+  for (const { attachment, content } of await readAttachments(raw, limits, { opens: true })) {
     const id = attachment.content_id;
     if (!id || !inlineType.test(attachment.content_type) || content.byteLength > left) continue;
     left -= content.byteLength;

@@ -2,7 +2,10 @@
 import { Type } from "@sinclair/typebox";
 import { oneOf, time } from "./words.ts";
 
-const record = Type.Object({ host: Type.String(), value: Type.String() });
+const name = Type.String({ description: "The whole name of the record." });
+/** The form that DNS providers ask for, as in zone files (RFC 1035 5.1). */
+const apex = Type.String({ description: "`@`: the domain itself. `name` is its whole name." });
+const record = Type.Object({ host: Type.String(), name, value: Type.String() });
 const recordNames = ["mx", "txt", "dkim", "dkim_ed25519", "spf", "dmarc"] as const;
 
 export const Domain = Type.Object(
@@ -11,8 +14,8 @@ export const Domain = Type.Object(
     verified: Type.Boolean(),
     verification_token: Type.String({ description: "Empty for the server's own domain." }),
     dns_records: Type.Object({
-      mx: Type.Object({ host: Type.String(), value: Type.String(), priority: Type.Integer() }),
-      txt: Type.Optional(record),
+      mx: Type.Object({ host: apex, name, value: Type.String(), priority: Type.Integer() }),
+      txt: Type.Optional(Type.Object({ host: apex, name, value: Type.String() })),
       spf: record,
       dmarc: record,
       dkim: Type.Optional(record),

@@ -1,6 +1,7 @@
 /** A received message, in each of its shapes. */
 import { Type } from "@sinclair/typebox";
 import { Attachment } from "./attachment.ts";
+import { Calendar } from "./calendar.ts";
 import { outboundStatuses } from "./outbound.ts";
 import { addresses, nullable, oneOf, time } from "./words.ts";
 
@@ -94,6 +95,14 @@ const Authentication = Type.Object(
   { $id: "Authentication" },
 );
 
+const Defect = Type.Object(
+  {
+    code: Type.String({ description: "Stable, such as `charset_wrong`; docs/delivery.md lists them." }),
+    detail: Type.String({ description: "One sentence for people." }),
+  },
+  { $id: "Defect", description: "Something that was repaired, guessed or left out when the message was read." },
+);
+
 const signed = {
   auth_headers: Type.Record(Type.String(), Type.String(), {
     description: "X-E2A-Auth-*, signed for this answer with the newest signing secret.",
@@ -109,7 +118,28 @@ const content = {
   html: nullable(Type.String()),
   reply_text: Type.String({ description: "The new part of the text, without quotes. What is forwarded stays." }),
   attachments: Type.Array(Attachment),
+  calendar: Type.Optional(Calendar),
 };
+
+/** A message that is attached to another. */
+export const AttachedMessage = Type.Object(
+  {
+    from: Type.String({
+      description: "The bare address of the From field; empty when it has none. Nothing proves it.",
+    }),
+    from_name: Type.String(),
+    to: addresses,
+    cc: Type.Optional(addresses),
+    reply_to: Type.Optional(addresses),
+    subject: Type.String(),
+    date: nullable(Type.String({ format: "date-time" }), "What its Date field says; null if that cannot be read."),
+    email_message_id: nullable(Type.String()),
+    ...content,
+    headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
+    defects: Type.Array(Defect),
+  },
+  { $id: "AttachedMessage" },
+);
 
 export const MessageDetail = Type.Object(
   {
@@ -120,7 +150,7 @@ export const MessageDetail = Type.Object(
     ...content,
     authentication: Authentication,
     headers: Type.Array(Type.Object({ name: Type.String(), value: Type.String() })),
-    defects: Type.Array(Type.String(), { description: "What was wrong with the message, one sentence each." }),
+    defects: Type.Array(Defect),
   },
   { $id: "MessageDetail" },
 );
@@ -143,6 +173,7 @@ export const ReceivedData = Type.Object({
   subject: Type.String({ description: "Up to 1,000 characters." }),
   snippet: summary.snippet,
   has_attachments: summary.has_attachments,
+  calendar: Type.Optional(Calendar),
   entity_type: oneOf("human", "agent"),
   verified: Type.Boolean({ description: "The From domain itself is proven." }),
   verified_domain: summary.verified_domain,

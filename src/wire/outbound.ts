@@ -113,6 +113,19 @@ export const Original = Type.Object(
   { $id: "Original", description: "What the agent wrote, when a reviewer changed it." },
 );
 
+export const OutboundAttachment = Type.Object(
+  {
+    ...Attachment.properties,
+    data: Type.Optional(
+      Type.String({
+        contentEncoding: "base64",
+        description: "The file, while the message waits for approval; in answers to GET, unless `data=false`.",
+      }),
+    ),
+  },
+  { $id: "OutboundAttachment" },
+);
+
 export const Outbound = Type.Object(
   {
     id: Type.String(),
@@ -132,7 +145,7 @@ export const Outbound = Type.Object(
     email_message_id: Type.String(),
     body_text: Type.Optional(Type.String({ description: "In lists only while it waits for approval." })),
     body_html: Type.Optional(Type.String()),
-    attachments: Type.Optional(Type.Array(Attachment)),
+    attachments: Type.Optional(Type.Array(OutboundAttachment)),
     provider_message_id: Type.Optional(Type.String({ description: "The upstream's own id of the message." })),
     method: Type.Optional(method),
     hold: Type.Optional(hold),

@@ -200,12 +200,19 @@ export function approvalLinkCases(it: ApiWorld): void {
           expect(headers.get("content-type")).toStartWith("text/html");
         }
       }
-      // The form carries the proof, not the URL.
-      expect((await open(approve, "POST")).status).toBe(400);
       expect((await press(approve.path, { t: "x".repeat(70_000) })).headers.get("content-type")).toStartWith(
         "text/html",
       );
       expect(await shown()).toEqual(before);
+    });
+
+    test("decides when it is POSTed itself, as programs do that read no form", async () => {
+      const { approve, reject, shown } = await told();
+      expect((await open({ ...approve, token: reject.token }, "POST")).status).toBe(400);
+      const { status, body } = await open(reject, "POST", "token");
+      expect({ status, title: title(body) }).toEqual({ status: 200, title: "Rejected" });
+      expect(await shown()).toMatchObject({ status: "rejected", rejection_reason: "" });
+      expect((await open(approve, "POST")).status).toBe(409);
     });
 
     test("decides nothing for who reviews no more", async () => {

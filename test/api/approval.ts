@@ -11,7 +11,7 @@ interface Held {
   agent: string;
   id: string;
   path: string;
-  /** The answer of GET. */
+  /** The answer of GET, without the bytes of its files. */
   body: Record<string, unknown>;
 }
 
@@ -27,7 +27,7 @@ export function approvalCases(it: ApiWorld): void {
     const { status, body } = await it.api.post("/api/v1/send", { ...mail, from: agent, ...more });
     expect({ status, is: body.status }).toEqual({ status: 202, is: "pending_approval" });
     const path = `/api/v1/messages/${body.message_id}`;
-    return { agent, id: body.message_id, path, body: (await it.api.get(path)).body };
+    return { agent, id: body.message_id, path, body: (await it.api.get(`${path}?data=false`)).body };
   };
   const raw = async ({ path }: Held): Promise<string> => (await it.api.get(`${path}/raw`)).body;
   const entries = async (id: string) =>
@@ -50,6 +50,56 @@ export function approvalCases(it: ApiWorld): void {
       expect(body).toMatchObject(shown);
       const { body: list } = await it.api.get(`/api/v1/messages?status=pending_approval&agent=${body.agent_id}`);
       expect(list.messages).toEqual([body]);
+    });
+
+    test("has its files while it waits, and all that it shows can be handed back", async () => {
+      const files = [
+        { filename: "a.txt", content_type: "text/plain", data: btoa("hello"), content_id: "a" },
+        { filename: "b.bin", content_type: "application/octet-stream", data: btoa("\0\x01\xff") },
+      ];
+      const held = await hold({
+        to: [`Ann <${outside}>`],
+        html_body: '<img src="cid:a"> and more',
+        attachments: files,
+      });
+      const { body: whole } = await it.api.get(held.path);
+      expect(whole.attachments).toMatchObject(files);
+      const bare = whole.attachments.map(({ data: _, ...listed }: { data?: string }) => listed);
+      expect(whole).toEqual({ ...held.body, attachments: whole.attachments });
+      expect(held.body.attachments).toEqual(bare);
+      const before = await raw(held);
+      const { to, subject, body_text, body_html, attachments } = whole;
+      const empty = await it.api.post(`${held.path}/approve`, { subject: " " });
+      expect(empty).toMatchObject({ status: 400, body: { errors: [{ field: "subject" }] } });
+      const shown = { to, subject, body_text, body_html, attachments };
+      const approved = await it.api.post(`${held.path}/approve`, shown);
+      expect(approved).toMatchObject({ status: 200, body: { edited: false, content_hash: held.body.content_hash } });
+      expect(await raw(held)).toEqual(before);
+      expect((await it.api.get(held.path)).body.attachments[0].data).toBeUndefined();
+      const other = await hold({ attachments: files.slice(1) });
+      const [listed] = other.body.attachments as object[];
+      const changed = [{ ...listed, data: btoa("\0\x01\xfe") }];
+      expect((await it.api.post(`${other.path}/approve`, { attachments: changed })).body).toMatchObject({
+        edited: true,
+      });
+    });
+
+    test("is listed by its expiry, soonest first, page by page", async () => {
+      const mine = it.api.as(await it.server.newAccount());
+      const agent = await it.newAgent(mine);
+      const ids: string[] = [];
+      for (const hours of [3, 1, 2]) {
+        await mine.patch(`/api/v1/agents/${agent}`, { hitl_enabled: true, hitl_ttl_seconds: hours * 3600 });
+        const mail = { to: [outside], subject: `${hours}`, body: "Hello" };
+        ids[hours - 1] = (await mine.post("/api/v1/send", mail)).body.message_id;
+      }
+      const idsOf = (messages: { id: string }[]) => messages.map(({ id }) => id);
+      const path = "/api/v1/messages?status=pending_approval";
+      expect(idsOf((await mine.get(path)).body.messages)).toEqual(ids);
+      const { body: first } = await mine.get(`${path}&page_size=2`);
+      const { body: second } = await mine.get(`${path}&page_size=2&token=${first.next_token}`);
+      expect([...idsOf(first.messages), ...idsOf(second.messages)]).toEqual(ids);
+      expect(second.next_token).toBeUndefined();
     });
 
     test("leaves as it is when it is approved, and the audit list has it", async () => {

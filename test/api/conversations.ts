@@ -213,7 +213,7 @@ export function conversationCases(it: ApiWorld): void {
         verified: true,
         verification_token: "",
         dns_records: {
-          mx: { host: it.server.sharedDomain, priority: 10 },
+          mx: { host: "@", name: it.server.sharedDomain, priority: 10 },
           dkim: { value: expect.stringMatching(/^v=DKIM1; k=rsa; p=/) },
           dkim_ed25519: { value: expect.stringMatching(/^v=DKIM1; k=ed25519; p=/) },
         },
@@ -227,6 +227,8 @@ export function conversationCases(it: ApiWorld): void {
       expect((await other.get("/api/v1/domains")).body).toEqual({ domains: [] });
       expect((await it.api.post(`${path}/verify`)).status).toBe(404);
       expect((await it.api.delete(path)).status).toBe(404);
+      const claim = await it.api.post("/api/v1/domains", { domain: `${it.server.sharedDomain.toUpperCase()}.` });
+      expect(claim).toMatchObject({ status: 400, body: { errors: [{ field: "domain" }] } });
       const own = it.api.as(await it.agentKey(await it.newAgent()));
       expect((await own.get(path)).body.code).toBe("forbidden");
     });

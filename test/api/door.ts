@@ -95,6 +95,23 @@ export function doorCases(it: ApiWorld): void {
         expect([path, (await anybody.get(`${path}?token=${it.server.key}`)).status]).toEqual([path, 426]);
     });
 
+    test.each([
+      ["a wrong one", ["wrong"], 401],
+      ["an unknown one", [`e2a_${"a".repeat(64)}`], 401],
+      ["a right one and a wrong one", [null, "wrong"], 401],
+      ["a right one", [null], 426],
+      ["an empty one", [""], 426],
+    ])("takes no wrong key in the query, whatever else proves the caller: %s", async (_, tokens, status) => {
+      const query = new URLSearchParams(tokens.map((token): [string, string] => ["token", token ?? it.server.key]));
+      for (const path of [`/api/v1/agents/${await it.newAgent()}/ws`, "/api/v1/events/ws"]) {
+        expect([path, (await it.api.get(`${path}?${query}`)).status]).toEqual([path, status]);
+        const upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"];
+        const lines = [`GET ${path}?${query} HTTP/1.1`, `Host: ${new URL(it.server.url).host}`, ...upgrade];
+        const key = [`Authorization: Bearer ${it.api.key}`, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="];
+        expect(await raw([...lines, ...key])).toContain(status === 426 ? " 101 " : " 401 ");
+      }
+    });
+
     test("knows its session's cookie by its whole name", async () => {
       const cookie = await browser();
       const me = (sent: string) => it.api.as(null).get("/api/v1/users/me", { headers: { cookie: sent } });

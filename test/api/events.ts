@@ -90,7 +90,7 @@ export function eventCases(it: ApiWorld): void {
         ["wait=61", "wait"],
         ["wait=1&sort=desc", "wait"],
         ["sort=newest", "sort"],
-        ["page_size=0", "page_size"],
+        ["page_size=ten", "page_size"],
         ["token=made-up", "token"],
       ];
       for (const [query, field] of cases) {

@@ -132,6 +132,34 @@ export function messageCases(it: ApiWorld): void {
         expect((await it.api.get(`${path}/attachments/${index}`)).status).toBe(404);
     });
 
+    test("show the event they are about, and the messages attached to them", async () => {
+      const agent = await it.newAgent();
+      await it.server.deliver({ to: agent, message: invitation(agent) });
+      const [{ message_id: id }] = (await it.inbox(agent)).body.messages;
+      const path = `/api/v1/agents/${agent}/messages/${id}`;
+      const calendar = {
+        ...{ method: "REQUEST", uid: "1@sender.example", summary: "Lunch", location: "Bonn", organizer: null },
+        ...{ start: "2026-06-15T12:00:00+02:00", end: "2026-06-15T13:00:00+02:00", organizer_name: "" },
+        ...{ attendees: 0, recurring: false },
+      };
+      const { attachments, ...detail } = (await it.api.get(path)).body;
+      expect(detail).toMatchObject({ text: "Please come.", calendar, defects: [] });
+      expect(attachments.map(({ filename }: { filename: string }) => filename)).toEqual(["lunch.ics", "attachment-2.eml"]);
+      const { events } = (await it.api.get(`/api/v1/events?types=message.received&agent=${agent}`)).body;
+      expect(events).toMatchObject([{ data: { message_id: id, calendar } }]);
+      expect(await it.api.get(`${path}/attachments/1/message`)).toMatchObject({
+        status: 200,
+        body: {
+          ...{ from: "bob@sender.example", from_name: "Bob", to: ["c@sender.example"], subject: "Menu" },
+          ...{ date: "2026-06-01T10:00:00.000Z", email_message_id: "<menu@sender.example>", text: "See the menu." },
+          ...{ attachments: [{ index: 0, filename: "menu.csv" }], defects: [] },
+        },
+      });
+      expect((await it.api.get(`${path}/attachments/1.0`)).body).toBe("soup");
+      for (const index of ["0", "2", "1.0", "1.1", "01", "x"])
+        expect((await it.api.get(`${path}/attachments/${index}/message`)).status).toBe(404);
+    });
+
     test("are waited for", async () => {
       const agent = await it.newAgent();
       const path = `/api/v1/agents/${agent}/messages/wait`;
@@ -276,5 +304,18 @@ function withAttachment(to: string): string {
     Buffer.from("<script>alert(1)</script>").toString("base64"),
     "--b--",
     "",
+  ].join("\r\n");
+}
+
+function invitation(to: string): string {
+  return [
+    ...["From: alice@sender.example", `To: ${to}`, "Subject: Lunch", "Date: Mon, 1 Jun 2026 10:00:00 +0000"],
+    ...['Content-Type: multipart/mixed; boundary="b"', "", "--b", "Content-Type: text/plain", "", "Please come."],
+    ...["--b", "Content-Type: text/calendar; method=REQUEST; name=lunch.ics", "", "BEGIN:VCALENDAR", "BEGIN:VEVENT"],
+    ...["UID:1@sender.example", "DTSTART;TZID=Europe/Berlin:20260615T120000", "DURATION:PT1H", "SUMMARY:Lunch"],
+    ...["LOCATION:Bonn", "END:VEVENT", "END:VCALENDAR", "--b", "Content-Type: message/rfc822", ""],
+    ...["From: Bob <bob@sender.example>", "To: c@sender.example", "Subject: Menu", "Message-ID: <menu@sender.example>"],
+    ...["Date: Mon, 1 Jun 2026 10:00:00 +0000", "Content-Type: multipart/mixed; boundary=m", "", "--m", ""],
+    ...["See the menu.", "--m", "Content-Type: text/csv; name=menu.csv", "", "soup", "--m--", "--b--", ""],
   ].join("\r\n");
 }

@@ -116,6 +116,59 @@ export function replyCases(it: ApiWorld): void {
     });
   });
 
+  describe("quotes", () => {
+    test("show what a reply answers, in text and HTML, and what a forward passes on, but no Bcc", async () => {
+      const [agent, reader] = [await it.newAgent(), await it.newAgent()];
+      const html = "<p>Is <b>noon</b> fine?</p><script>alert(1)</script>";
+      const message = [
+        ...["From: Alice Roe <alice@sender.example>", `To: ${agent}`, "Subject: Lunch", "MIME-Version: 1.0"],
+        ...["Date: Fri, 15 May 2026 12:00:00 +0200", 'Content-Type: multipart/alternative; boundary="b"', ""],
+        ...["--b", "Content-Type: text/plain", "", "Is noon fine?", "> No.", ""],
+        ...["--b", "Content-Type: text/html", "", html, "--b--", ""],
+      ].join("\r\n");
+      await it.server.deliver({ to: agent, message });
+      const id = await newest(agent);
+      const { body: plain } = await it.api.post(`${path(agent, id)}/reply`, { body: "Yes." });
+      expect((await outbound(plain.message_id)).body_text).toBe("Yes.");
+      const { body: reply } = await it.api.post(`${path(agent, id)}/reply`, { body: "Yes.\n", quote_history: true });
+      const sent = await outbound(reply.message_id);
+      const introduction = "On Fri, 15 May 2026 at 10:00 UTC, Alice Roe <alice@sender.example> wrote:";
+      expect(sent.body_text).toBe(`Yes.\n\n${introduction}\n> Is noon fine?\n>> No.\n`);
+      expect(sent.body_html).toMatch(
+        /^<p>Yes\.<\/p>[^]*<blockquote class="gmail_quote"[^>]*>\s*<p>Is <b>noon<\/b> fine\?<\/p>\s*<\/blockquote>/,
+      );
+      expect(sent.body_html).not.toContain("alert");
+
+      const hidden = { bcc: ["eve@outside.example"] };
+      const offer = { from: agent, to: ["ann@outside.example"], subject: "Offer", body: "10", ...hidden };
+      const { body: own } = await it.api.post("/api/v1/send", offer);
+      const { body: forward } = await it.api.post(`${path(agent, own.message_id)}/forward`, { to: reader });
+      const passed = await outbound(forward.message_id);
+      expect(passed.body_text).toMatch(
+        /^-+ Forwarded message -+\nFrom: <.*>\nDate: .*\nSubject: Offer\nTo: <ann@outside\.example>\n\n10\n$/,
+      );
+      expect(JSON.stringify(passed)).not.toContain("eve@outside.example");
+    });
+
+    test("are searched by the gate and shown to reviewers", async () => {
+      const agent = await it.newAgent();
+      const rules = { hitl_enabled: true, hitl_rules: { patterns: ["*blue moon*"] } };
+      await it.api.put(`/api/v1/agents/${agent}`, rules);
+      await it.send(agent, "Song", { text: "Sing Blue Moon, please." });
+      const id = await newest(agent);
+      const { body: free } = await it.api.post(`${path(agent, id)}/reply`, { body: "No." });
+      expect(free.status).not.toBe("pending_approval");
+      for (const [act, more] of [
+        ["reply", { body: "No.", quote_history: true }],
+        ["forward", { to: "bob@outside.example" }],
+      ] as const) {
+        const { body: held } = await it.api.post(`${path(agent, id)}/${act}`, more);
+        expect(held).toMatchObject({ status: "pending_approval", hold: { rule: "pattern" } });
+        expect((await outbound(held.message_id)).body_text).toContain("Sing Blue Moon, please.");
+      }
+    });
+  });
+
   describe("forwards", () => {
     test("take the whole message along, or its files, or nothing", async () => {
       const [agent, reader] = [await it.newAgent(), await it.newAgent()];
@@ -123,7 +176,7 @@ export function replyCases(it: ApiWorld): void {
       const id = await newest(agent);
       const { conversation_id: conversation } = (await it.api.get(path(agent, id))).body;
       const rows: [include: string | undefined, files: string[]][] = [
-        [undefined, ["note.txt", "Fwd Figures.eml"]],
+        [undefined, ["note.txt", "a.csv", "b.csv"]],
         ["message", ["note.txt", "Fwd Figures.eml"]],
         ["attachments", ["note.txt", "a.csv", "b.csv"]],
         ["none", ["note.txt"]],
@@ -135,6 +188,7 @@ export function replyCases(it: ApiWorld): void {
         });
         expect({ status, conversation: body.conversation_id }).toEqual({ status: 200, conversation });
         const { body: arrived } = await it.api.get(path(reader, await newest(reader)));
+        const { text } = arrived;
         expect(arrived).toMatchObject({ subject: "Fwd: Figures", text: expect.stringContaining("See below.") });
         expect(
           arrived.attachments.map((file: { filename: string }) => file.filename.replace(/^Figures/, "Fwd Figures")),
@@ -142,8 +196,11 @@ export function replyCases(it: ApiWorld): void {
         const names = arrived.headers.map((field: { name: string }) => field.name);
         expect(names).not.toContain("In-Reply-To");
         expect(names).not.toContain("References");
+        const isQuoted = include === undefined;
+        expect(text.includes("See the files.")).toBe(isQuoted);
+        expect(text.includes("From: <alice@sender.example>\n")).toBe(isQuoted);
         const last = await it.api.get(`${path(reader, arrived.message_id)}/attachments/${files.length - 1}`);
-        if (include === "attachments") expect(last.body).toBe("3,4");
+        if (include === "attachments" || isQuoted) expect(last.body).toBe("3,4");
         if (include === "message") expect(last.body).toContain("Message-ID: <files@sender.example>");
       }
     });
@@ -151,7 +208,7 @@ export function replyCases(it: ApiWorld): void {
     test("name the file of a message without a subject", async () => {
       const [agent, reader] = [await it.newAgent(), await it.newAgent()];
       await it.send(agent, "");
-      await it.api.post(`${path(agent, await newest(agent))}/forward`, { to: reader });
+      await it.api.post(`${path(agent, await newest(agent))}/forward`, { to: reader, include: "message" });
       const { body } = await it.api.get(path(reader, await newest(reader)));
       expect(body).toMatchObject({ subject: "Fwd:", attachments: [{ filename: "message.eml" }] });
     });
@@ -161,7 +218,10 @@ export function replyCases(it: ApiWorld): void {
       const { body: first } = await it.api.post("/api/v1/send", {
         ...{ from: agent, to: "ann@outside.example", subject: "Re: FW: Offer", body: "10" },
       });
-      const { status, body } = await it.api.post(`${path(agent, first.message_id)}/forward`, { to: reader });
+      const { status, body } = await it.api.post(`${path(agent, first.message_id)}/forward`, {
+        to: reader,
+        include: "message",
+      });
       expect(status).toBe(200);
       expect(await outbound(body.message_id)).toMatchObject({
         type: "forward",

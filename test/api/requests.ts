@@ -286,10 +286,36 @@ export const hostileRequests: HostileRequest[] = [
     ...invalid,
     fields: ["domain"],
   },
+  ...[
+    { method: "PUT", path: `${agents}/nobody@nowhere.example`, field: "body" },
+    { method: "PATCH", path: `${agents}/nobody@nowhere.example`, field: "body" },
+    { method: "PATCH", path: `${messages}/msg_1`, field: "body" },
+    { method: "PATCH", path: "/api/v1/webhooks/whk_1", field: "body" },
+    { method: "PATCH", path: "/api/v1/domains/nowhere.example", field: "paused" },
+    { method: "PATCH", path: "/api/v1/users/me", field: "paused" },
+  ].map(({ field, ...one }) => ({
+    ...{ name: `${one.method} ${one.path} without a change`, ...one, body: {}, ...invalid, fields: [field] },
+  })),
+  {
+    name: "a change that only repeats a member without value",
+    method: "PUT",
+    path: `${agents}/nobody@nowhere.example`,
+    body: { name: null },
+    ...invalid,
+    fields: ["body"],
+  },
+  ...["", " \t "].map((subject) => ({
+    name: `a message with the subject ${JSON.stringify(subject)}`,
+    method: "POST",
+    path: "/api/v1/send",
+    body: { to: ["bob@people.example"], subject, body: "Hello" },
+    ...invalid,
+    fields: ["subject"],
+  })),
   {
     name: "a list with every filter wrong",
     method: "GET",
-    path: `${messages}?status=new&since=2026-02-30T00:00:00Z&until=noon&sort=up&direction=x&page_size=0&token=${"x".repeat(600)}&q=${"x".repeat(2_000)}`,
+    path: `${messages}?status=new&since=2026-02-30T00:00:00Z&until=noon&sort=up&direction=x&page_size=x&token=${"x".repeat(600)}&q=${"x".repeat(2_000)}`,
     ...{ ...invalid, fields: ["status", "q", "since", "until", "sort", "direction", "page_size", "token"] },
   },
   {

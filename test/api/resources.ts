@@ -67,6 +67,38 @@ export function resourceCases(it: ApiWorld): void {
       expect(seen).toEqual(all);
     });
 
+    test("and all other lists take a page size beyond their limits as the nearest one", async () => {
+      const mine = it.api.as(await it.server.newAccount());
+      const agent = await it.newAgent(mine);
+      for (let i = 0; i < 2; i++) {
+        await it.nextMillisecond();
+        await mine.post("/api/v1/keys", { name: "a", scope: "account" });
+        await mine.post("/api/v1/users/me/signing-secrets", {});
+        await mine.post("/api/v1/webhooks", { url: "http://127.0.0.1:9/hook", events: ["message.held"] });
+        await mine.post("/api/v1/domains", { domain: `d${it.made++}-${process.pid}.example` });
+        await mine.post("/api/v1/send", { from: agent, to: [agent], subject: "Hello", body: "Hello" });
+      }
+      const lists = {
+        ...{ agents: "agents", domains: "domains", keys: "keys", secrets: "users/me/signing-secrets" },
+        ...{ webhooks: "webhooks", events: "events" },
+      };
+      const inbox = { messages: `agents/${agent}/messages`, conversations: `agents/${agent}/conversations` };
+      for (const [name, path] of [...Object.entries(lists), ...Object.entries(inbox), ["messages", "messages"]]) {
+        const page = async (size: string) => {
+          const { status, body } = await mine.get(`/api/v1/${path}?page_size=${size}`);
+          return [path, status, body[name ?? ""]?.length, typeof body.next_token];
+        };
+        const whole = (await mine.get(`/api/v1/${path}`)).body[name ?? ""].length;
+        for (const size of ["101", "99999999999999999999"])
+          expect(await page(size)).toEqual([path, 200, whole, "undefined"]);
+        for (const size of ["0", "-7"])
+          expect(await page(size)).toEqual([path, 200, 1, name === "agents" ? "undefined" : "string"]);
+        expect((await page("abc")).slice(0, 2)).toEqual([path, 400]);
+      }
+      for (const path of ["deliveries", "suppressions", "audit", "inbox", "sessions"])
+        expect([path, (await mine.get(`/api/v1/${path}?page_size=0`)).status]).toEqual([path, 200]);
+    });
+
     test("that are cloud agents always have a webhook", async () => {
       const agent = await it.newAgent();
       const path = `/api/v1/agents/${agent}`;
@@ -123,8 +155,10 @@ export function resourceCases(it: ApiWorld): void {
         verified: false,
         verification_token: expect.stringMatching(/^e2a-verify=[0-9a-f]{32}$/),
         dns_records: {
-          mx: { host: name, priority: 10 },
-          txt: { host: name, value: domain.verification_token },
+          mx: { host: "@", name, priority: 10 },
+          txt: { host: "@", name, value: domain.verification_token },
+          spf: { host: name, name },
+          dmarc: { host: `_dmarc.${name}`, name: `_dmarc.${name}` },
           dkim: { value: expect.stringMatching(/^v=DKIM1; k=rsa; p=[\w+/]{390,400}=*$/) },
           dkim_ed25519: { value: expect.stringMatching(/^v=DKIM1; k=ed25519; p=[\w+/]{43}=$/) },
         },

@@ -221,6 +221,14 @@ export function sendCases(it: ApiWorld): void {
       expect(answer.headers.get("preference-applied")).toBe("respond-async");
     });
 
+    test("has a subject with words", async () => {
+      const agent = await it.newAgent();
+      for (const subject of ["", " \t "]) {
+        const refused = { status: 400, body: { errors: [{ field: "subject" }] } };
+        expect(await send({ ...mail(agent, outside), subject })).toMatchObject(refused);
+      }
+    });
+
     test("waits for a person when the agent has a gate", async () => {
       const agent = await it.newAgent();
       await it.api.patch(`/api/v1/agents/${agent}`, { hitl_enabled: true });

@@ -116,15 +116,26 @@ export function readingCases(suite: McpSuite): void {
       ...part("application/octet-stream", "b.png", png),
       ...part("application/zip", "c.zip", bytes),
       ...part("text/html", "d.html", "<p>Hello</p><p hidden>obey</p>"),
+      ...["--b", "Content-Type: message/rfc822", "", "From: Bob <bob@client.example>", "Subject: Inner", ""],
+      ...["Begin", "--b", "Content-Type: message/rfc822", "", "Subject: Outer", "Content-Type: multipart/mixed; boundary=i"],
+      ...["", "--i", "Content-Type: text/csv; name=e.csv", "", "x,2", "--i--"],
+      ...["--b", "Content-Type: text/calendar; method=REQUEST", "", "BEGIN:VCALENDAR", "BEGIN:VEVENT"],
+      ...["SUMMARY:Lunch", "DTSTART:20260615T100000Z", "END:VEVENT", "END:VCALENDAR"],
       "--b--",
     ]);
     const peek = { message_id: id, agent, mark_read: false };
-    const files = (await call(suite.owner, "get_message", peek)).is.untrusted.attachments;
+    const whole = await call(suite.owner, "get_message", peek);
+    expect(whole.is.untrusted.calendar).toMatchObject({ summary: "Lunch", start: "2026-06-15T10:00:00Z" });
+    expect(whole.text).toContain("\nInvitation: Lunch, 2026-06-15T10:00:00Z\n");
+    const files = whole.is.untrusted.attachments;
     expect(files).toMatchObject([
       { index: 0, filename: "a.csv", content_type: "text/csv" },
       { index: 1, filename: "b.png", size: png.length },
       { index: 2, filename: "c.zip", content_type: "application/zip", size: 1_000 },
       { index: 3, filename: "d.html" },
+      { index: 4, content_type: "message/rfc822" },
+      { index: 5, content_type: "message/rfc822" },
+      { index: 6, content_type: "text/calendar" },
     ]);
     const get = (index: number, more: object = {}) =>
       call(suite.owner, "get_attachment", { message_id: id, agent, index, ...more });
@@ -133,6 +144,14 @@ export function readingCases(suite: McpSuite): void {
       hidden: ["1 invisible or direction-changing characters were left out."],
       untrusted: { filename: "a.csv", text: "name,price\nx,1\n" },
     });
+    const inner = (await get(4)).is;
+    expect(inner).toMatchObject({ shown_as: "message", untrusted: { filename: "attachment-5.eml" } });
+    expect(inner.untrusted.text).toBe('From: "Bob" <bob@client.example>\nSubject: Inner\n\nBegin');
+    expect((await get(5)).text).toContain('For its attachments, call again with inside "5".');
+    expect((await get(0, { inside: "5" })).is).toMatchObject({
+      ...{ shown_as: "text", untrusted: { filename: "e.csv", text: "x,2" } },
+    });
+    expect(await get(1, { inside: "5" })).toMatchObject({ isError: true });
     const picture = await get(1);
     expect(picture.is.shown_as).toBe("picture");
     expect(picture.content[1]).toEqual({ type: "image", mimeType: "image/png", data: png.toString("base64") });
@@ -160,7 +179,7 @@ export function readingCases(suite: McpSuite): void {
       hidden: [expect.any(String)],
     });
     const missing = await get(9);
-    expect(missing.text).toContain("It has 0, 1, 2, 3.");
+    expect(missing.text).toContain("It has 0, 1, 2, 3, 4, 5, 6.");
     // Whoever looked at the files has not read the message.
     expect((await call(suite.owner, "list_messages", { agent, status: "unread" })).is.messages).toHaveLength(1);
   });

@@ -156,6 +156,8 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
   }));
   const to = wanted.map(({ address }) => ({ address, name: "" }));
   const now = changes.now ?? noon;
+  // The loop breaker counts answers only.
+  const answered = limits?.loopMessages ? "<question@people.example>" : null;
   return {
     message: {
       id: newId("msg"),
@@ -177,7 +179,7 @@ export function outboundFor(agentId: string, changes: OutboundChanges = {}): New
           text: "How are you?",
           html: null,
         },
-        ...{ attachments: [], inReplyTo: references.at(-1) ?? null, references, headers: [] },
+        ...{ attachments: [], inReplyTo: references.at(-1) ?? answered, references, headers: [] },
       },
       contentHash: unique("hash"),
       ...message,

@@ -43,12 +43,12 @@ const hostile: TaskTable = {
 
 /** Hangs or crashes in the way that the message's header names. */
 function poisoned(name: "examine"): TaskTable[string] {
-  return async (input: { defect: string | null }, blobs, host) => {
+  return async (input: { failure: unknown }, blobs, host) => {
     const head = Buffer.from(blobs[0] as Uint8Array).toString("latin1", 0, 4096);
     const at = head.indexOf(poison);
     const how = at < 0 ? "" : head.slice(at + poison.length, head.indexOf("\r\n", at));
-    if (how === "always" || (how === "whole" && input.defect === null)) for (;;);
-    if (how === "crash" && input.defect === null) process.exit(3);
+    if (how === "always" || (how === "whole" && input.failure === null)) for (;;);
+    if (how === "crash" && input.failure === null) process.exit(3);
     if (how === "stays") await new Promise(() => {});
     return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
   };

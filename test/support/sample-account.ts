@@ -46,7 +46,12 @@ export async function sampleAccount(it: TestApp, sink: Sink): Promise<Record<str
   const change = { subject: "Your invoice", body_text: "Pay 110.\n\nThanks" };
   await api("POST", `/messages/${changed.message_id}/approve`, change);
   const captured = await send(echo, "grace@example.org", { subject: "Summary", body: "All is well", html_body: html });
-  for (const n of [1, 2, 3]) await send(echo, "heidi@example.org", { subject: `Ping ${n}`, body: "ping" });
+  for (const n of [1, 2, 3])
+    await send(echo, "heidi@example.org", {
+      subject: `Ping ${n}`,
+      body: "ping",
+      reply_to_message_id: "<ping@example.org>",
+    });
   const { messages: waiting } = await api("GET", `/messages?status=pending_approval&agent=${echo}`);
   const queued = await send(seller, echo, { subject: "Can be undone", body: "For a minute" });
 

@@ -164,7 +164,8 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
   test("what the loop breaker stopped goes on at a press", async () => {
     await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_enabled: false });
     const sent = [];
-    for (let n = 0; n < 22; n++) sent.push(await held(`Ping ${n}`, { to: ["loop@example.org"] }));
+    for (let n = 0; n < 22; n++)
+      sent.push(await held(`Ping ${n}`, { to: ["loop@example.org"], reply_to_message_id: "<ping@example.org>" }));
     await page.goto(`/approvals/${sent.at(-1)}`);
     await page.getByRole("button", { name: "Release the loop" }).click();
     await shows("Released");

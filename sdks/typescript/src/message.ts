@@ -1,7 +1,15 @@
 import { fromBase64 } from "./environment.ts";
 import type { CallOptions, PostOptions } from "./http.ts";
 import type { Messages, ReplyBody } from "./resources/messages.ts";
-import type { AttachmentInfo, Authentication, Body, MessageDetail, Sent, WebhookMessage } from "./types.ts";
+import type {
+  AttachedMessage,
+  AttachmentInfo,
+  Authentication,
+  Body,
+  MessageDetail,
+  Sent,
+  WebhookMessage,
+} from "./types.ts";
 
 /** A message's data, whether fetched or from a webhook. */
 type Content = MessageDetail | WebhookMessage;
@@ -119,6 +127,11 @@ export class Message<Data extends Content = MessageDetail> {
   }
 
   /** @internal */
+  readAttached(index: number, options?: CallOptions): Promise<AttachedMessage> {
+    return this.#messages.attachedMessage(this.id, index, { ...options, agent: this.agent });
+  }
+
+  /** @internal */
   download(index: number, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#messages.attachment(this.id, index, { ...options, agent: this.agent });
   }
@@ -133,9 +146,9 @@ export class Attachment {
   readonly size: number;
   /** Of an image that the HTML shows as `cid:…`. */
   readonly contentId: string | undefined;
-  readonly #message: { download(index: number, options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> };
+  readonly #message: Pick<Message, "download" | "readAttached">;
 
-  constructor(message: { download: Message["download"] }, info: AttachmentInfo) {
+  constructor(message: Pick<Message, "download" | "readAttached">, info: AttachmentInfo) {
     this.#message = message;
     this.index = info.index;
     this.filename = info.filename;
@@ -147,5 +160,10 @@ export class Attachment {
   /** Downloads its bytes. */
   download(options?: CallOptions): Promise<Uint8Array<ArrayBuffer>> {
     return this.#message.download(this.index, options);
+  }
+
+  /** Reads it as a message, with its own text and files. */
+  readMessage(options?: CallOptions): Promise<AttachedMessage> {
+    return this.#message.readAttached(this.index, options);
   }
 }

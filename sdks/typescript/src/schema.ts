@@ -231,7 +231,7 @@ export interface paths {
         };
         /**
          * List the browsers that are signed in
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listSessions"];
         put?: never;
@@ -271,7 +271,7 @@ export interface paths {
         };
         /**
          * List API keys
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listKeys"];
         put?: never;
@@ -315,7 +315,7 @@ export interface paths {
         };
         /**
          * List signing secrets
-         * @description Newest first; the first one signs.
+         * @description Newest first, and the first one signs; all of them unless `page_size` is given.
          */
         get: operations["listSigningSecrets"];
         put?: never;
@@ -503,8 +503,31 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Download an attachment */
+        /**
+         * Download an attachment
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
         get: operations["getAttachment"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{email}/messages/{id}/attachments/{index}/message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an attached message
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         */
+        get: operations["getAttachedMessage"];
         put?: never;
         post?: never;
         delete?: never;
@@ -601,7 +624,7 @@ export interface paths {
         put?: never;
         /**
          * Reply to a message
-         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. Nothing is quoted. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
+         * @description To its Reply-To, or else its From; for the agent's own message, to its recipients. If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), that field chooses no recipients, and `fix` names those left out. Responses are those of POST /api/v1/send.
          */
         post: operations["replyToMessage"];
         delete?: never;
@@ -621,7 +644,7 @@ export interface paths {
         put?: never;
         /**
          * Forward a message
-         * @description Responses are those of POST /api/v1/send.
+         * @description As a person would forward it: its text below `body`, and its attachments. With `include: message` it is one file, as it was received. Responses are those of POST /api/v1/send.
          */
         post: operations["forwardMessage"];
         delete?: never;
@@ -679,7 +702,7 @@ export interface paths {
         };
         /**
          * List what agents sent
-         * @description Newest first, of every status. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of text.
+         * @description Newest first, of every status; with `status=pending_approval` those that expire soonest first, 100 to a page. A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of texts and files.
          */
         get: operations["listOutbound"];
         put?: never;
@@ -899,7 +922,7 @@ export interface paths {
         put?: never;
         /**
          * Decide by a link: approve
-         * @description A form (application/x-www-form-urlencoded) with `t`, as the page sends it. Works once.
+         * @description A form (application/x-www-form-urlencoded) with `t`, as the page sends it; the link itself works too. Works once.
          */
         post: operations["postApproveLink"];
         delete?: never;
@@ -923,7 +946,7 @@ export interface paths {
         put?: never;
         /**
          * Decide by a link: reject
-         * @description A form (application/x-www-form-urlencoded) with `t` and `reason`, as the page sends it. Works once.
+         * @description A form (application/x-www-form-urlencoded) with `t` and `reason`, as the page sends it; the link itself works too. Works once.
          */
         post: operations["postRejectLink"];
         delete?: never;
@@ -1089,7 +1112,7 @@ export interface paths {
         };
         /**
          * List webhooks
-         * @description Newest first.
+         * @description Newest first; all of them unless `page_size` is given.
          */
         get: operations["listWebhooks"];
         put?: never;
@@ -1620,6 +1643,26 @@ export interface components {
             size: number;
             content_id?: string;
         };
+        /** @description The event that a message invites to, changes, answers or cancels (RFC 5545). */
+        Calendar: {
+            /** @description What the sender wants: `REQUEST` invites or changes, `CANCEL` cancels, `REPLY` answers (RFC 5546); null if it does not say. */
+            method: string | null;
+            /** @description The same in every message about this event. */
+            uid: string;
+            /** @description RFC 3339 with the offset of its time zone, `2026-06-15T10:00:00+02:00`; only a day for an event that takes all day, `2026-06-15`; without an offset if its time zone is unknown. Null if it cannot be read. */
+            start: string | null;
+            /** @description Like `start`. Exclusive: an event of one whole day ends on the next day. */
+            end: string | null;
+            summary: string;
+            location: string;
+            /** @description A bare address. Nothing proves it: see `from` and `verified`. */
+            organizer: string | null;
+            organizer_name: string;
+            /** @description How many are invited. */
+            attendees: number;
+            /** @description Whether it is a series; `start` and `end` are those of its first event. */
+            recurring: boolean;
+        };
         Authentication: {
             spf: {
                 /** @enum {string} */
@@ -1647,6 +1690,13 @@ export interface components {
             };
             /** @description If the proof rests on DKIM alone: fields of the message that no proving signature covers, such as `Reply-To`. Any server that relayed the message could have written them. Empty if SPF also aligns, and if nothing is proven. */
             unsigned: string[];
+        };
+        /** @description Something that was repaired, guessed or left out when the message was read. */
+        Defect: {
+            /** @description Stable, such as `charset_wrong`; docs/delivery.md lists them. */
+            code: string;
+            /** @description One sentence for people. */
+            detail: string;
         };
         MessageDetail: {
             message_id: string;
@@ -1696,13 +1746,39 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             authentication: components["schemas"]["Authentication"];
             headers: {
                 name: string;
                 value: string;
             }[];
-            /** @description What was wrong with the message, one sentence each. */
-            defects: string[];
+            defects: components["schemas"]["Defect"][];
+        };
+        AttachedMessage: {
+            /** @description The bare address of the From field; empty when it has none. Nothing proves it. */
+            from: string;
+            from_name: string;
+            to: string[];
+            cc?: string[];
+            reply_to?: string[];
+            subject: string;
+            /**
+             * Format: date-time
+             * @description What its Date field says; null if that cannot be read.
+             */
+            date: string | null;
+            email_message_id: string | null;
+            text: string;
+            html: string | null;
+            /** @description The new part of the text, without quotes. What is forwarded stays. */
+            reply_text: string;
+            attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
+            headers: {
+                name: string;
+                value: string;
+            }[];
+            defects: components["schemas"]["Defect"][];
         };
         InboxMessage: {
             message_id: string;
@@ -1840,6 +1916,16 @@ export interface components {
                 first_time: boolean;
             }[];
         };
+        OutboundAttachment: {
+            index: number;
+            filename: string;
+            content_type: string;
+            /** @description Decoded, in bytes. */
+            size: number;
+            content_id?: string;
+            /** @description The file, while the message waits for approval; in answers to GET, unless `data=false`. */
+            data?: string;
+        };
         /** @description What the agent wrote, when a reviewer changed it. */
         Original: {
             subject: string;
@@ -1875,7 +1961,7 @@ export interface components {
             /** @description In lists only while it waits for approval. */
             body_text?: string;
             body_html?: string;
-            attachments?: components["schemas"]["Attachment"][];
+            attachments?: components["schemas"]["OutboundAttachment"][];
             /** @description The upstream's own id of the message. */
             provider_message_id?: string;
             /** @enum {string} */
@@ -2148,6 +2234,7 @@ export interface components {
                 subject: string;
                 snippet: string;
                 has_attachments: boolean;
+                calendar?: components["schemas"]["Calendar"];
                 /** @enum {string} */
                 entity_type: "human" | "agent";
                 /** @description The From domain itself is proven. */
@@ -2544,28 +2631,42 @@ export interface components {
             verification_token: string;
             dns_records: {
                 mx: {
+                    /** @description `@`: the domain itself. `name` is its whole name. */
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                     priority: number;
                 };
                 txt?: {
+                    /** @description `@`: the domain itself. `name` is its whole name. */
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 spf: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dmarc: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dkim?: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
                 dkim_ed25519?: {
                     host: string;
+                    /** @description The whole name of the record. */
+                    name: string;
                     value: string;
                 };
             };
@@ -2652,6 +2753,7 @@ export interface components {
             /** @description The new part of the text, without quotes. What is forwarded stays. */
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
+            calendar?: components["schemas"]["Calendar"];
             /** @description The stored message: the body hash is over its bytes. */
             raw_message: string;
         };
@@ -2885,7 +2987,7 @@ export interface operations {
                  */
                 "application/json": {
                     /** @description Freezes outbound mail of all agents. */
-                    paused?: boolean;
+                    paused: boolean;
                 };
             };
         };
@@ -3071,7 +3173,12 @@ export interface operations {
     };
     listSessions: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3086,6 +3193,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         sessions: components["schemas"]["Session"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3114,7 +3223,12 @@ export interface operations {
     };
     listKeys: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3129,6 +3243,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         keys: components["schemas"]["ApiKey"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3203,7 +3319,12 @@ export interface operations {
     };
     listSigningSecrets: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3218,6 +3339,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         secrets: components["schemas"]["SigningSecret"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -3281,7 +3404,7 @@ export interface operations {
     listAgents: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3606,7 +3729,7 @@ export interface operations {
                 sort?: "asc" | "desc";
                 /** @description `outbound`: what the agent sent, of every status; `q` cannot be used with it. */
                 direction?: "inbound" | "outbound";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3810,6 +3933,33 @@ export interface operations {
             };
         };
     };
+    getAttachedMessage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The agent's address; `@` may be written `%40`, case does not matter. */
+                email: string;
+                /** @description The resource's id. */
+                id: string;
+                /** @description The attachment's place in the message, from 0. */
+                index: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description AttachedMessage */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AttachedMessage"];
+                };
+            };
+        };
+    };
     showMessageHtml: {
         parameters: {
             query?: {
@@ -3881,7 +4031,7 @@ export interface operations {
                 until?: string;
                 /** @description `desc`: newest first. */
                 sort?: "asc" | "desc";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -3958,6 +4108,11 @@ export interface operations {
                      * @default false
                      */
                     reply_all?: boolean;
+                    /**
+                     * @description Adds the answered message below `body` (and `html_body`), as mail programs quote it.
+                     * @default false
+                     */
+                    quote_history?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
                     /** @description Hidden from the other recipients. */
@@ -4031,11 +4186,12 @@ export interface operations {
                     /** @description Plain text. */
                     body?: string;
                     /**
-                     * @description What to include: the whole message as a file, only its attachments, or nothing.
-                     * @default message
+                     * @description The files to include: the whole message as one file, its attachments, or none. By default its attachments, with `quote_history`.
                      * @enum {string}
                      */
                     include?: "message" | "attachments" | "none";
+                    /** @description Adds the message's text and HTML below `body`, under its From, Date, Subject and To. By default, only if `include` is not given. */
+                    quote_history?: boolean;
                     html_body?: string;
                     cc?: string[] | string;
                     /** @description Hidden from the other recipients. */
@@ -4243,7 +4399,9 @@ export interface operations {
                 since?: string;
                 /** @description Handed in before this time. */
                 until?: string;
-                /** @description Entries in one answer. */
+                /** @description `false` leaves out the bytes of the files of messages that wait for approval. */
+                data?: boolean;
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4271,7 +4429,10 @@ export interface operations {
     };
     getOutbound: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description `false` leaves out the bytes of the files of messages that wait for approval. */
+                data?: boolean;
+            };
             header?: never;
             path: {
                 /** @description The resource's id. */
@@ -4610,7 +4771,12 @@ export interface operations {
     };
     postApproveLink: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4655,7 +4821,12 @@ export interface operations {
     };
     postRejectLink: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description The token. */
+                t?: string;
+                /** @description The same, as older links name it. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4676,7 +4847,7 @@ export interface operations {
     listAudit: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4705,7 +4876,7 @@ export interface operations {
     listConversations: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4737,7 +4908,7 @@ export interface operations {
     getConversation: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4774,7 +4945,7 @@ export interface operations {
     listSuppressions: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -4928,7 +5099,12 @@ export interface operations {
     };
     listWebhooks: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
+                page_size?: number;
+                /** @description `next_token` of the page before, with the same filters. */
+                token?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4943,6 +5119,8 @@ export interface operations {
                 content: {
                     "application/json": {
                         webhooks: components["schemas"]["Webhook"][];
+                        /** @description Pass it as `token` for the next page; absent on the last. */
+                        next_token?: string;
                     };
                 };
             };
@@ -5117,7 +5295,7 @@ export interface operations {
                 /** @description About this received message. */
                 message?: string;
                 status?: "pending" | "paused" | "succeeded" | "failed";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5300,7 +5478,7 @@ export interface operations {
                 wait?: number;
                 /** @description `asc`: oldest first. */
                 sort?: "asc" | "desc";
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5352,7 +5530,7 @@ export interface operations {
     listDomains: {
         parameters: {
             query?: {
-                /** @description Entries in one answer. */
+                /** @description Entries in one answer, from 1 to 100; a number beyond counts as the nearest of these. */
                 page_size?: number;
                 /** @description `next_token` of the page before, with the same filters. */
                 token?: string;
@@ -5476,7 +5654,7 @@ export interface operations {
                  */
                 "application/json": {
                     /** @description Freezes outbound mail of all its agents. */
-                    paused?: boolean;
+                    paused: boolean;
                 };
             };
         };

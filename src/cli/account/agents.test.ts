@@ -25,7 +25,7 @@ async function agents(...addresses: string[]): Promise<void> {
 /** Proves that a domain is the account's. */
 async function prove(domain: string): Promise<void> {
   const { dns_records: records, verification_token: token } = await world.api("POST", "/domains", { domain });
-  world.app.dns.zone = { ...world.app.dns.zone, [records.txt.host]: { TXT: [token] } };
+  world.app.dns.zone = { ...world.app.dns.zone, [records.txt.name]: { TXT: [token] } };
   await world.api("POST", `/domains/${domain}/verify`);
 }
 

@@ -23,9 +23,9 @@ test("register prints every record whole, however narrow the terminal", async ()
   });
   expect(code).toBe(0);
   const { dns_records: records } = await world.api("GET", "/domains/example.com");
-  expect(out).toMatch(new RegExp(`mx +\\S+ +MX +${records.mx.host} +${records.mx.priority} ${records.mx.value}\\n`));
-  for (const { host, value } of [records.txt, records.spf, records.dmarc, [records.dkim].flat()[0]])
-    expect(out).toMatch(new RegExp(`${RegExp.escape(host)} +${RegExp.escape(value)}\\n`));
+  expect(out).toMatch(new RegExp(`mx +\\S+ +MX +${records.mx.name} +${records.mx.priority} ${records.mx.value}\\n`));
+  for (const { name, value } of [records.txt, records.spf, records.dmarc, [records.dkim].flat()[0]])
+    expect(out).toMatch(new RegExp(`${RegExp.escape(name)} +${RegExp.escape(value)}\\n`));
   expect(out).toMatch(/ v=DKIM1; k=rsa; p=[A-Za-z0-9+/=]{300,}\n/);
   expect(out).toContain("e2a domains verify example.com");
 });
@@ -103,7 +103,7 @@ test("a record that others use is shown merged, from the beginning", async () =>
 test("list and delete", async () => {
   for (const name of ["example.org", "example.com"]) await world.api("POST", "/domains", { domain: name });
   const { dns_records: records, verification_token: token } = await world.api("GET", "/domains/example.org");
-  world.app.dns.zone = { [records.txt.host]: { TXT: [token] } };
+  world.app.dns.zone = { [records.txt.name]: { TXT: [token] } };
   await world.api("POST", "/domains/example.org/verify");
   const { out } = await shell.run(["domains", "list"], { env: world.env, terminal: true });
   expect(out).toMatch(/example.com +not proven +now\nexample.org +proven +now/);

@@ -105,7 +105,7 @@ function recordTable({ paint, width }: Session, domain: Domain): string {
         style: (row) => (row.check && statusStyle[row.check.status]) || null,
       },
       { title: "TYPE", value: (row) => (row.record === "mx" ? "MX" : "TXT") },
-      { title: "HOST", value: (row) => row.dns.host },
+      { title: "NAME", value: (row) => row.dns.name ?? row.dns.host },
       {
         title: "VALUE",
         value: ({ dns, check }) =>

@@ -28,6 +28,8 @@ export interface NewAgent extends AgentChange {
 
 export interface DnsRecord {
   host: string;
+  /** Absent from older servers, whose `host` is the whole name. */
+  name?: string;
   value: string;
   priority?: number;
 }
@@ -54,6 +56,9 @@ export type MessageDetail = MessageSummary &
     Omit<Static<typeof message.MessageDetail>, keyof MessageSummary | "authentication">,
     "auth_headers" | "raw_message"
   > & { authentication?: Authentication };
+
+/** A message that is attached to another. */
+export type AttachedMessage = Static<typeof message.AttachedMessage>;
 
 export interface MessageFilter {
   status?: ReadStatus | "all";

@@ -19,7 +19,8 @@ export function bootstrapCommand(io: Io): Command {
     .summary("make an account and show an API key once")
     .description(
       "Makes the account for an address, or finds it, and prints a new API key. Works on the server's own store, so it " +
-        "needs the same configuration as `e2a serve`; the server may be running.",
+        "needs the same configuration as `e2a serve`; the server may be running. `e2a -config FILE -bootstrap-email ADDRESS` " +
+        "does the same.",
     )
     .requiredOption("--email <address>", "the account's address")
     .option("--name <name>", "the account's name")

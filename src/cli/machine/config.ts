@@ -20,7 +20,7 @@ export function configCommand(io: Io): Command {
     .description(
       "Where the server is (url), your key (api_key) and your usual agent (agent). Flags win over E2A_URL, E2A_API_KEY and E2A_AGENT_EMAIL, which win over the file. A key in the file goes to the server in the file only.",
     )
-    .addCommand(listCommand(io))
+    .addCommand(listCommand(io), { isDefault: true })
     .addCommand(getCommand(io))
     .addCommand(setCommand(io))
     .addCommand(pathCommand(io));

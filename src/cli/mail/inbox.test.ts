@@ -109,6 +109,37 @@ describe("read", () => {
     expect((await read()).out).not.toContain("In-Reply-To:");
   });
 
+  test("an invitation is in its head", async () => {
+    const calendar = {
+      ...{ method: "REQUEST", uid: "1", summary: "Lun\x1b[2Jch", location: "Bonn", organizer: "al@example.com" },
+      ...{ start: "2026-06-15T12:00:00+02:00", end: "2026-06-15T13:00:00+02:00", organizer_name: "Al" },
+    };
+    has(message(1, { calendar: { ...calendar, attendees: 2, recurring: true } }));
+    expect((await read()).out).toContain(
+      "Invitation: Lunch, 2026-06-15T12:00:00+02:00 to 2026-06-15T13:00:00+02:00 and again later, in Bonn, " +
+        "by al@example.com\n",
+    );
+  });
+
+  test("--attachment shows a message that is attached", async () => {
+    const attached = {
+      ...{ from: "bob@example.com", from_name: "Bob", to: ["c@example.com"], subject: "In\x1b[2Jner", defects: [] },
+      ...{ date: "2026-06-01T10:00:00.000Z", email_message_id: null, text: "Inner words", html: "<p>Inner</p>" },
+      ...{ reply_text: "Inner words", headers: [{ name: "From", value: "Bob <bob@example.com>" }] },
+      attachments: [{ index: 0, filename: "deep.csv", content_type: "text/csv", size: 3 }],
+    };
+    has(message(1));
+    world.shows(`/agents/${bot}/messages/${message(1).message_id}/attachments/2.1/message`, attached);
+    const { code, out } = await read(["--attachment", "2.1"]);
+    expect(code).toBe(0);
+    for (const words of ["From:     Bob <bob@example.com>", "Subject:  Inner\n", "nothing proves", "\nInner words\n"])
+      expect(out).toContain(words);
+    expect(out).toContain("[2.1.0] deep.csv (text/csv, 3 B)");
+    expect(JSON.parse((await read(["--attachment", "2.1"], false)).out)).toEqual(attached);
+    expect((await read(["--attachment", "2.1", "--html"], false)).out).toBe("<p>Inner</p>");
+    expect((await read(["--attachment", "2.1", "--save-attachments", "."])).code).toBe(2);
+  });
+
   test("reading marks it read, --peek does not", async () => {
     const id = await world.mail("Hello");
     const status = async () => (await world.api("GET", `/agents/${bot}/messages?status=all`)).messages[0].status;

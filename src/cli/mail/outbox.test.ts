@@ -105,8 +105,9 @@ describe("one mail", () => {
   });
 
   test("one that the loop breaker holds is let go by --release", async () => {
-    for (let n = 0; n < 10; n++) await written({ subject: "Ping" });
-    const id = await written({ subject: "Ping" });
+    const ping = { subject: "Ping", reply_to_message_id: "<ping@example.com>" };
+    for (let n = 0; n < 10; n++) await written(ping);
+    const id = await written(ping);
     const held = (await run(["outbox", id])).out;
     expect(held).toMatch(/^Held: {10}\S.*bob@example.com/m);
     expect(held).toContain(`\nLet it go: e2a outbox ${id} --release\n`);

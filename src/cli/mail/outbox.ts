@@ -33,7 +33,7 @@ export function outboxCommand(io: Io): Command {
       const session = await openSession(io, command);
       if (id === undefined) return list(session, flags);
       const { client } = session;
-      const mail = await (flags.release ? client.outbox.release(id) : client.outbox.get(id));
+      const mail = await (flags.release ? client.outbox.release(id) : client.outbox.get(id, { data: false }));
       await session.show(mail, () => outboundText(session, mail));
     });
   return example(command, [
@@ -66,7 +66,7 @@ async function list(session: Session, flags: OutboxFlags): Promise<void> {
     ...(status ? { status } : {}),
     ...(settings.agent.value ? { agent: await chooseAgent(session) } : {}),
   };
-  const outbox = await collect("messages", flags, (at) => client.outbox.list({ ...filter, ...at }));
+  const outbox = await collect("messages", flags, (at) => client.outbox.list({ ...filter, ...at, data: false }));
   await session.show(outbox, () => outboxTable(session, filter, outbox));
 }
 

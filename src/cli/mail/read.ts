@@ -1,12 +1,13 @@
 /** `e2a read`: shows one whole message. */
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { headerValue } from "../../mail.ts";
+import { calendarLine } from "../../message/calendar/words.ts";
 import { visibleText } from "../../message/text/visible.ts";
 import { verdictLine } from "../../verdict.ts";
 import { DOWNLOAD_TIMEOUT_MS } from "../connect/connect.ts";
 import { CliError } from "../connect/failure.ts";
 import { openSession, receiverOf, receiverOption, type Session } from "../connect/session.ts";
-import type { MessageDetail } from "../connect/shapes.ts";
+import type { AttachedMessage, MessageDetail } from "../connect/shapes.ts";
 import { example } from "../terminal/help.ts";
 import { type Io, write } from "../terminal/io.ts";
 import { age, attachmentLines, facts, plain, plainLines, verifiedMark } from "../terminal/output.ts";
@@ -17,6 +18,7 @@ interface ReadFlags {
   raw?: boolean;
   html?: boolean;
   saveAttachments?: string;
+  attachment?: string;
 }
 
 export function readCommand(io: Io): Command {
@@ -29,11 +31,22 @@ export function readCommand(io: Io): Command {
     .option("--raw", "print the message as it was received (RFC 5322)")
     .option("--html", "print the HTML body")
     .option("--save-attachments <dir>", "write its attachments into a folder")
+    .addOption(
+      new Option(
+        "--attachment <index>",
+        "show a message that is attached; 2.0 is one attached to the attached message 2",
+      ).conflicts("saveAttachments"),
+    )
     .action(async (id: string, flags: ReadFlags, command: Command) => {
       const session = await openSession(io, command);
       const agent = await receiverOf(session, id);
       const { messages } = session.client;
       const how = { agent, timeoutMs: DOWNLOAD_TIMEOUT_MS };
+      const { attachment } = flags;
+      if (attachment !== undefined) {
+        const raw = () => messages.attachment(id, attachment, how);
+        return printAttached(session, await messages.attachedMessage(id, attachment, how), raw, flags);
+      }
       const { data: message } = await messages.get(id, { ...how, peek: flags.peek === true });
       const folder = flags.saveAttachments;
       const download = (index: number) => messages.attachment(id, index, how);
@@ -48,17 +61,30 @@ export function readCommand(io: Io): Command {
 }
 
 async function print(session: Session, message: MessageDetail, flags: ReadFlags): Promise<void> {
-  const { io } = session;
-  // A file gets the exact bytes; a terminal gets text that cannot harm it.
-  if (flags.raw) {
-    const raw = Buffer.from(message.raw_message, "base64");
-    return write(io.stdout, io.isTerminal ? plainLines(visibleText(raw.toString("utf8"))) : raw);
-  }
-  if (flags.html) {
-    if (!message.html) throw new CliError("The message has no HTML body.", { fix: "Read it without --html." });
-    return write(io.stdout, io.isTerminal ? `${plainLines(visibleText(message.html))}\n` : message.html);
-  }
+  if (flags.raw) return printRaw(session, Buffer.from(message.raw_message, "base64"));
+  if (flags.html) return printHtml(session, message.html);
   return session.show(message, () => readable(session, message));
+}
+
+async function printAttached(
+  session: Session,
+  message: AttachedMessage,
+  raw: () => Promise<Uint8Array>,
+  flags: ReadFlags,
+): Promise<void> {
+  if (flags.raw) return printRaw(session, Buffer.from(await raw()));
+  if (flags.html) return printHtml(session, message.html);
+  return session.show(message, () => readableAttached(session, message, flags.attachment ?? ""));
+}
+
+/** A file gets the exact bytes; a terminal gets text that cannot harm it. */
+function printRaw({ io }: Session, raw: Buffer): Promise<void> {
+  return write(io.stdout, io.isTerminal ? plainLines(visibleText(raw.toString("utf8"))) : raw);
+}
+
+async function printHtml({ io }: Session, html: string | null | undefined): Promise<void> {
+  if (!html) throw new CliError("The message has no HTML body.", { fix: "Read it without --html." });
+  return write(io.stdout, io.isTerminal ? `${plainLines(visibleText(html))}\n` : html);
 }
 
 async function reportSaved(io: Io, paths: string[]): Promise<void> {
@@ -87,12 +113,36 @@ function readable({ paint }: Session, message: MessageDetail): string {
       ["In-Reply-To", message.in_reply_to],
       ["Received", `${message.created_at} (${age(message.created_at, Date.now())})`],
       ["Automatic", automation(message)],
+      ["Calendar", message.calendar && calendarLine(message.calendar)],
     ],
     paint,
   );
   const { mark, style } = verifiedMark(message.verified);
   const verdict = paint(style, `${mark} ${plain(verdictLine(message))}`);
-  const noText = message.html ? "(HTML only: read it with --html)" : "(no text)";
-  const body = plainLines(message.text ?? "").trim() || paint("dim", noText);
-  return [`${head}\n${verdict}`, body, attachmentLines(message.attachments, paint)].filter(Boolean).join("\n\n");
+  return [`${head}\n${verdict}`, bodyOf(message, paint), attachmentLines(message.attachments, paint)]
+    .filter(Boolean)
+    .join("\n\n");
+}
+
+function bodyOf({ html, text }: { html?: string | null; text?: string }, paint: Session["paint"]): string {
+  const noText = html ? "(HTML only: read it with --html)" : "(no text)";
+  return plainLines(text ?? "").trim() || paint("dim", noText);
+}
+
+function readableAttached({ paint }: Session, message: AttachedMessage, place: string): string {
+  const header = (name: string) => headerValue(message.headers, name);
+  const head = facts(
+    [
+      ["From", header("From") ?? message.from],
+      ["To", header("To") ?? message.to.join(", ")],
+      ["Cc", header("Cc") ?? message.cc?.join(", ")],
+      ["Subject", message.subject],
+      ["Date", message.date],
+      ["Calendar", message.calendar && calendarLine(message.calendar)],
+    ],
+    paint,
+  );
+  const verdict = paint("yellow", "✗ attached to another message: nothing proves who wrote it");
+  const files = message.attachments.map((file) => ({ ...file, index: `${place}.${file.index}` }));
+  return [`${head}\n${verdict}`, bodyOf(message, paint), attachmentLines(files, paint)].filter(Boolean).join("\n\n");
 }

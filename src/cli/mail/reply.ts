@@ -17,6 +17,7 @@ import { transmit } from "./transmit.ts";
 
 interface ReplyFlags extends ContentFlags {
   all?: boolean;
+  quoteHistory?: boolean;
   wait: boolean;
   conversation?: string;
 }
@@ -25,11 +26,12 @@ export function replyCommand(io: Io): Command {
   const command = new Command("reply")
     .summary("answer a message")
     .description(
-      "Answers a message in its conversation, at the address that its sender asked for. Quotes nothing. Without --body, reads the text from standard input.",
+      "Answers a message in its conversation, at the address that its sender asked for. Without --body, reads the text from standard input.",
     )
     .argument("<id>", "its id, msg_…")
     .addOption(receiverOption())
-    .option("--all", "also to everyone else who received it");
+    .option("--all", "also to everyone else who received it")
+    .option("--quote-history", "with the message below your text, as mail programs quote it");
   contentOptions(command)
     .option("--conversation <id>", "another conversation than the message's")
     .addOption(waitOption())
@@ -40,6 +42,7 @@ export function replyCommand(io: Io): Command {
         body: await neededBody(io, flags),
         ...content,
         ...(flags.all ? { reply_all: true } : {}),
+        ...(flags.quoteHistory ? { quote_history: true } : {}),
         ...(flags.conversation ? { conversation_id: flags.conversation } : {}),
       };
       const agent = await receiverOf(session, id);
@@ -47,26 +50,36 @@ export function replyCommand(io: Io): Command {
     });
   return example(command, [
     "e2a reply msg_00112233445566778899aabbccddeeff --body 'Thank you.'",
-    "e2a reply msg_00112233445566778899aabbccddeeff --all --body-file answer.txt --attach chart.png",
+    "e2a reply msg_00112233445566778899aabbccddeeff --all --quote-history --body-file answer.txt --attach chart.png",
   ]);
 }
 
 interface ForwardFlags extends ContentFlags {
   to: string[];
   include?: NonNullable<NewForward["include"]>;
+  quoteHistory?: boolean;
   wait: boolean;
 }
 
 export function forwardCommand(io: Io): Command {
   const command = new Command("forward")
     .summary("pass a message on")
-    .description("Forwards a message, with a text of your own before it if you like (--body - pipes it).")
+    .description(
+      "Forwards a message with its text and its attachments, and a text of your own before it if you like (--body - pipes it).",
+    )
     .argument("<id>", "its id, msg_…")
     .addOption(receiverOption())
     .addOption(
       addressOption("--to <addresses>", "recipients; repeat it, or separate them by commas").makeOptionMandatory(),
     )
-    .addOption(new Option("--include <what>", "what to include of it").choices(inclusions));
+    .addOption(
+      new Option(
+        "--include <what>",
+        "which files to include: the message as one file, its attachments, or none",
+      ).choices(inclusions),
+    )
+    .option("--quote-history", "with the message's text below yours (the default without --include)")
+    .option("--no-quote-history", "without the message's text");
   contentOptions(command)
     .addOption(waitOption())
     .action(async (id: string, flags: ForwardFlags, command: Command) => {
@@ -78,6 +91,7 @@ export function forwardCommand(io: Io): Command {
         ...(body === undefined ? {} : { body }),
         ...content,
         ...(flags.include ? { include: flags.include } : {}),
+        ...(flags.quoteHistory === undefined ? {} : { quote_history: flags.quoteHistory }),
       };
       const agent = await receiverOf(session, id);
       await transmit(session, flags.wait, (options) =>
@@ -86,6 +100,6 @@ export function forwardCommand(io: Io): Command {
     });
   return example(command, [
     "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --body 'For you.'",
-    "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --include attachments",
+    "e2a forward msg_00112233445566778899aabbccddeeff --to bob@example.com --include message",
   ]);
 }

@@ -54,7 +54,7 @@ function reviewCommand(io: Io): Command {
       const { client } = session;
       const waiting =
         ids.length > 0
-          ? { messages: await Promise.all(ids.map((id) => client.outbox.get(id))) }
+          ? { messages: await Promise.all(ids.map((id) => client.outbox.get(id, { data: false }))) }
           : await held(session, flags);
       if (session.json || !canAsk(io) || waiting.messages.length === 0) return showList(session, waiting);
       await review(session, waiting.messages.toSorted(byExpiry));
@@ -84,7 +84,7 @@ function listCommand(io: Io): Command {
 async function held(session: Session, flags: PageFlags): Promise<OutboxPage> {
   const { client, settings } = session;
   const agent = settings.agent.value ? { agent: await chooseAgent(session) } : {};
-  return collect("messages", flags, (at) => client.approvals.list({ ...agent, ...at }));
+  return collect("messages", flags, (at) => client.approvals.list({ ...agent, ...at, data: false }));
 }
 
 function showList(session: Session, waiting: OutboxPage): Promise<void> {
@@ -117,7 +117,7 @@ function showCommand(io: Io): Command {
     .argument("<id>", "its id, msg_…")
     .action(async (id: string, _flags: unknown, command: Command) => {
       const session = await openSession(io, command);
-      const mail = await session.client.outbox.get(id);
+      const mail = await session.client.outbox.get(id, { data: false });
       const waits = mail.status === "pending_approval";
       const text = waits ? (await heldText(session, mail)).text : outboundText(session, mail);
       await session.show(mail, () => text);
@@ -157,7 +157,7 @@ function approveCommand(io: Io): Command {
       const given = await givenEdit(io, flags);
       const session = await openSession(io, command);
       if (flags.edit) return approveEdited(session, id, flags, given);
-      const mail = await session.client.outbox.get(id);
+      const mail = await session.client.outbox.get(id, { data: false });
       const bound = flags.contentHash === undefined ? boundTo(mail) : { content_hash: flags.contentHash };
       const edit = { ...given, ...htmlAnew(mail, given) };
       await letGo(session, (options) => session.client.approvals.approve(id, { ...edit, ...bound }, options));
@@ -190,7 +190,7 @@ async function approveEdited(session: Session, id: string, flags: ApproveFlags, 
   if (!canAsk(session.io))
     throw usageError("An editor needs a terminal.", "Give the changes as flags, such as --subject.");
   if (Object.keys(given).length > 0) throw usageError("Change it by flags or with --edit, not both.");
-  const mail = await session.client.outbox.get(id);
+  const mail = await session.client.outbox.get(id, { data: false });
   if (mail.status !== "pending_approval")
     throw new CliError(`The mail is ${mail.status.replaceAll("_", " ")} already.`);
   const bound = flags.contentHash === undefined ? boundTo(mail) : { content_hash: flags.contentHash };
@@ -216,7 +216,7 @@ function rejectCommand(io: Io): Command {
       const session = await openSession(io, command);
       const bound =
         flags.contentHash === undefined
-          ? boundTo(await session.client.outbox.get(id))
+          ? boundTo(await session.client.outbox.get(id, { data: false }))
           : { content_hash: flags.contentHash };
       const answer = await session.client.approvals.reject(id, {
         ...(flags.reason ? { reason: flags.reason } : {}),

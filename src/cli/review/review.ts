@@ -65,7 +65,7 @@ function summary(tally: Outcome[], total: number): string {
 /** Reviews one mail until it is decided or skipped. One that has changed is shown again, at most `again` times. */
 async function one(session: Session, id: string, progress: string, again = SHOWN_AGAIN_MAX): Promise<Outcome | "quit"> {
   try {
-    const mail = await session.client.outbox.get(id);
+    const mail = await session.client.outbox.get(id, { data: false });
     if (mail.status === "pending_approval") return await decide(session, mail, progress);
     await note(session, `${plain(mail.subject)}: ${plain(mail.status.replaceAll("_", " "))} meanwhile.`);
     return "gone";
@@ -83,7 +83,7 @@ async function one(session: Session, id: string, progress: string, again = SHOWN
         .join(" "),
     );
     const mayShow = status === 409 && again > 0;
-    if (mayShow && (await session.client.outbox.get(id)).status === "pending_approval")
+    if (mayShow && (await session.client.outbox.get(id, { data: false })).status === "pending_approval")
       return one(session, id, progress, again - 1);
     return status === 409 || status === 404 ? "gone" : "failed";
   }

@@ -189,7 +189,10 @@ export function size(bytes: number): string {
 }
 
 /** One line for each attachment: "[0] report.pdf (application/pdf, 12.3 KB)". */
-export function attachmentLines(attachments: readonly Attachment[] | undefined, paint: Paint): string {
+export function attachmentLines(
+  attachments: readonly (Omit<Attachment, "index"> & { index: number | string })[] | undefined,
+  paint: Paint,
+): string {
   const lines = (attachments ?? []).map(
     ({ index, filename, content_type, size: bytes }) =>
       `${paint("dim", `[${index}]`)} ${plain(filename)} (${plain(content_type)}, ${size(bytes)})`,

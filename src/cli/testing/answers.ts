@@ -33,17 +33,19 @@ export function agent(email: string, more: Partial<Agent> = {}): Agent {
   };
 }
 
+const named = (name: string) => ({ host: name, name });
+
 /** A domain that is not verified yet. */
 export function domain(name: string, more: Partial<Domain> = {}): Domain {
   const token = `e2a-verify=${"0".repeat(32)}`;
   return {
     ...{ domain: name, verified: false, verification_token: token, paused: false },
     dns_records: {
-      mx: { host: name, value: "mx.e2a.localhost", priority: 10 },
-      txt: { host: `_e2a.${name}`, value: token },
-      dkim: { host: `s1._domainkey.${name}`, value: `v=DKIM1; k=rsa; p=${"A".repeat(392)}` },
-      spf: { host: name, value: "v=spf1 mx ~all" },
-      dmarc: { host: `_dmarc.${name}`, value: "v=DMARC1; p=none" },
+      mx: { host: "@", name, value: "mx.e2a.localhost", priority: 10 },
+      txt: { host: "@", name, value: token },
+      dkim: { ...named(`s1._domainkey.${name}`), value: `v=DKIM1; k=rsa; p=${"A".repeat(392)}` },
+      spf: { ...named(name), value: "v=spf1 mx ~all" },
+      dmarc: { ...named(`_dmarc.${name}`), value: "v=DMARC1; p=none" },
     },
     created_at: new Date().toISOString(),
     ...more,

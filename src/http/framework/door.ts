@@ -101,7 +101,7 @@ export function createDoor(options: DoorOptions) {
     let identity: Identity | null = null;
     let requireStanding = async () => {};
     if (!isPublic) {
-      identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.get("token") : null);
+      identity = await identify.caller(request, visit.clientIp, isSocket ? url.searchParams.getAll("token") : []);
       visit.identity = identity;
       requireStanding = watchStanding(options, identity);
       await limits.take("proof", identity.proofId, config.limits.apiRequestsPerMinute);

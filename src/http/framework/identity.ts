@@ -24,10 +24,11 @@ export interface Identity extends Caller {
 
 export interface Identify {
   /**
-   * Identifies the caller of a request by its API key, or else its session cookie. Failures: `unauthenticated`,
+   * Identifies the caller of a request by its API key, or else its session cookie. `queryTokens` are keys from the URL:
+   * each must be valid, whatever else proves the caller; an empty one counts as not given. Failures: `unauthenticated`,
    * `rate_limited` after too many wrong keys, `forbidden` for a foreign Origin.
    */
-  caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity>;
+  caller(request: Request, clientIp: string, queryTokens?: string[]): Promise<Identity>;
   /** Finds an API key and its account. Failures: `unauthenticated`, `rate_limited` after too many wrong keys. */
   keyHolder(key: string, clientIp: string): Promise<{ key: ApiKeyRow; user: UserRow }>;
 }
@@ -88,13 +89,15 @@ export function createIdentify(deps: {
     };
   }
 
-  async function caller(request: Request, clientIp: string, queryToken?: string | null): Promise<Identity> {
+  async function caller(request: Request, clientIp: string, queryTokens: string[] = []): Promise<Identity> {
+    const byToken: Identity[] = [];
+    for (const token of new Set(queryTokens)) if (token !== "") byToken.push(await byKey(token, clientIp));
     const authorization = request.headers.get("authorization");
     if (authorization !== null) {
       const [, key = ""] = /^Bearer +(\S+) *$/i.exec(authorization) ?? [];
       return byKey(key, clientIp);
     }
-    if (queryToken) return byKey(queryToken, clientIp);
+    if (byToken[0]) return byToken[0];
     const session = cookie(request, config, sessionCookie);
     if (session) return bySession(session, request, clientIp);
     throw new Failure("unauthenticated", "This needs an API key.", {

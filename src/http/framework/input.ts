@@ -21,6 +21,8 @@ import { Base64Bytes } from "../body/base64.ts";
 
 /** Completes "must be …" for a value that does not fit. Not part of the JSON schema. */
 export const expects = Symbol("expects");
+/** The smallest and the largest value of a number that `nearest` made. Not part of the JSON schema. */
+const range = Symbol("range");
 /** Wrong fields named in one answer, at most. */
 const ERRORS_MAX = 50;
 /** Errors examined for it: a field may have several, and names that are cut short may coincide. */
@@ -57,6 +59,11 @@ export function text(options: { min?: number; max: number; pattern?: string; say
 
 export function whole(min: number, max: number, options: Described & { default?: number } = {}) {
   return Type.Integer({ minimum: min, maximum: max, [expects]: `a whole number from ${min} to ${max}`, ...options });
+}
+
+/** A whole number in a query, from `min` to `max`. A smaller or larger one counts as the nearest of these. */
+export function nearest(min: number, max: number, options: Described & { default?: number } = {}) {
+  return Type.Integer({ [range]: [min, max], [expects]: `a whole number from ${min} to ${max}`, ...options });
 }
 
 export function flag(options: Described & { default?: boolean } = {}) {
@@ -147,6 +154,21 @@ export function body<P extends TProperties>(
     const given = value instanceof JsonBody ? value.value : undefined;
     if (typeof given === "object" && given !== null && !Array.isArray(given)) return decode(members, given, check);
     throw invalid([{ field: "body", message: "must be a JSON object" }]);
+  });
+}
+
+/** A JSON object as with `body`, whose members say what to change. Failure `invalid_request` if it changes nothing. */
+export function changeBody<P extends TProperties>(
+  properties: P,
+  check: Check<P> = () => {},
+): Input<StaticDecode<TObject<P>>> {
+  const whole = body(properties, check);
+  const names = Object.keys(properties);
+  const fix = names.length === 1 ? `Give \`${names[0]}\`.` : `Give at least one of ${names.join(", ")}.`;
+  return input(whole.schema, (value) => {
+    const given = whole["~standard"].validate(value).value;
+    if (Object.keys(given).length > 0) return given;
+    throw invalid([{ field: "body", message: "changes nothing" }], fix);
   });
 }
 
@@ -248,6 +270,8 @@ function input<T>(schema: TSchema, validate: (value: unknown) => T): Input<T> {
 
 /** A query parameter as the type of its schema. Text of another form stays text, which the schema then refuses. */
 function fromQuery(schema: TSchema, raw: string): unknown {
+  const [min, max] = (schema as { [range]?: [number, number] })[range] ?? [];
+  if (min !== undefined && max !== undefined && /^-?\d+$/.test(raw)) return Math.min(max, Math.max(min, Number(raw)));
   if (schema.type === "integer" && /^\d{1,15}$/.test(raw)) return Number(raw);
   if (schema.type === "boolean" && (raw === "true" || raw === "false")) return raw === "true";
   return raw;

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { Vault } from "../../vault.ts";
-import { invalid, text, whole } from "./input.ts";
+import { invalid, nearest, text } from "./input.ts";
 
 const PAGE_SIZE_DEFAULT = 50;
 const PAGE_SIZE_MAX = 100;
@@ -9,7 +9,11 @@ const TOKEN_CHARS_MAX = 512;
 
 /** The query parameters of every list. */
 export const pageQuery = {
-  page_size: Type.Optional(whole(1, PAGE_SIZE_MAX, { description: "Entries in one answer." })),
+  page_size: Type.Optional(
+    nearest(1, PAGE_SIZE_MAX, {
+      description: `Entries in one answer, from 1 to ${PAGE_SIZE_MAX}; a number beyond counts as the nearest of these.`,
+    }),
+  ),
   token: Type.Optional(
     text({ max: TOKEN_CHARS_MAX, description: "`next_token` of the page before, with the same filters." }),
   ),
@@ -40,6 +44,26 @@ export async function readPage<Row, P extends (string | number)[]>(
   if (!last) return { rows, next: {} };
   const token = Buffer.from(vault.seal(JSON.stringify(position(last)), context)).toString("base64url");
   return { rows: rows.slice(0, size), next: { next_token: token } };
+}
+
+/**
+ * Cuts a page from a list that is read whole, newest first by time-ordered ids. Without `page_size` and `token` the page
+ * is the whole list.
+ */
+export function cutPage<Row extends { id: string }>(
+  vault: Vault,
+  request: { page_size?: number | undefined; token?: string | undefined },
+  filters: unknown,
+  all: Row[],
+): Promise<{ rows: Row[]; next: { next_token?: string } }> {
+  if (request.page_size === undefined && request.token === undefined) return Promise.resolve({ rows: all, next: {} });
+  return readPage<Row, [string]>(
+    vault,
+    request,
+    filters,
+    async (after, limit) => all.filter(({ id }) => !after || id < after[0]).slice(0, limit),
+    ({ id }) => [id],
+  );
 }
 
 function openToken(vault: Vault, token: string, context: string): unknown {

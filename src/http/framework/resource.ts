@@ -3,7 +3,7 @@ import type { Review } from "../../approval/review.ts";
 import type { Reviews } from "../../approval/reviews.ts";
 import type { ApprovalTokens } from "../../approval/token.ts";
 import type { Config } from "../../config.ts";
-import type { Attachment } from "../../mail.ts";
+import type { Attachment, ReadMail } from "../../mail.ts";
 import type { TextReader } from "../../mcp/body.ts";
 import type { ShownLink } from "../../message/html/shown-links.ts";
 import type { Resolver } from "../../net/dns.ts";
@@ -33,12 +33,19 @@ export interface ReadAttachment {
  * message that takes too much time or memory.
  */
 export interface Offload {
-  /** One attachment of a message by its index; null if there is none. */
-  attachment(raw: Uint8Array, index: number): Promise<ReadAttachment | null>;
-  /** All attachments of a message, in order. */
-  attachments(raw: Uint8Array): Promise<ReadAttachment[]>;
+  /**
+   * One attachment of a message; null if there is none. `path` is its index, or, for a file in an attached message, the
+   * index of the message and that of the file in it, and so on.
+   */
+  attachment(raw: Uint8Array, path: number[]): Promise<ReadAttachment | null>;
+  /** All attachments of a message, in order; as they were sent, or with what is packed in them. */
+  attachments(raw: Uint8Array, how?: { opens: boolean }): Promise<ReadAttachment[]>;
+  /** An attached message; null if there is none at this path. */
+  attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** A mail's HTML, made safe. `raw` is the message, with the images that the HTML names by `cid:`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** A mail's HTML for a quote in another mail, with the pictures of these Content-IDs; null if that takes too long. */
+  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** Reads texts for models. */
   reader: TextReader;
   /** All links of a mail. */

@@ -4,7 +4,7 @@ import { reviewOf } from "../../approval/reviews.ts";
 import type { Approval } from "../../approval/token.ts";
 import type { Outbound } from "../../store/outbound/outbound.ts";
 import { download } from "../framework/download.ts";
-import { query } from "../framework/input.ts";
+import { type Given, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { type Exchange, openResource, type RouteDeps } from "../framework/resource.ts";
 import { approvalPage, type Outcome, outcomePage, REASON_CHARS_MAX } from "./approval-pages.ts";
@@ -21,6 +21,12 @@ const LinkQuery = query(
   // Mail programs that count clicks add their own (`utm_source`, `fbclid`), and the link must still open.
   { others: "ignored" },
 );
+
+type LinkToken = Given<typeof LinkQuery>;
+
+function tokenOf({ t, token }: LinkToken): string {
+  return t ?? token ?? "";
+}
 
 const pages = {
   400: "The link is damaged or made up, or the form is not valid",
@@ -43,7 +49,7 @@ const fileHeaders = {
 
 /**
  * The routes that links in reviewer mail open. GET and HEAD only show, because scanners, previews and prefetching
- * browsers follow links too. POST decides; the token in its form is the proof that a cross-site form does not have.
+ * browsers follow links too. POST decides; the token, in its form or in the link, is the proof that a cross-site form does not have.
  */
 export function approvalLinks(deps: RouteDeps) {
   const { approvals, store, clock } = deps;
@@ -84,8 +90,8 @@ export function approvalLinks(deps: RouteDeps) {
     return { kind: "decided", messageId, decision: isRejected ? "rejected" : "approved", by, how, at };
   }
 
-  async function show(action: Action, { t, token }: { t?: string; token?: string }): Promise<Response> {
-    const given = t ?? token ?? "";
+  async function show(action: Action, link: LinkToken): Promise<Response> {
+    const given = tokenOf(link);
     const looked = await look(given, action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
     const { outbound } = looked;
@@ -98,13 +104,8 @@ export function approvalLinks(deps: RouteDeps) {
   }
 
   /** Answers with one attachment of the link's message, as a file to save. */
-  async function file(
-    exchange: Exchange,
-    action: Action,
-    index: string,
-    { t, token }: { t?: string; token?: string },
-  ): Promise<Response> {
-    const looked = await look(t ?? token ?? "", action);
+  async function file(exchange: Exchange, action: Action, index: string, link: LinkToken): Promise<Response> {
+    const looked = await look(tokenOf(link), action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
     const { id, content } = looked.outbound.message;
     const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
@@ -118,11 +119,11 @@ export function approvalLinks(deps: RouteDeps) {
     return response;
   }
 
-  async function act(action: Action, body: Uint8Array, ip: string): Promise<Response> {
+  async function act(action: Action, { body, clientIp: ip }: Exchange, link: LinkToken): Promise<Response> {
     const form = new URLSearchParams(new TextDecoder().decode(body));
     // Forms send line breaks as CRLF; the limit is for the text as the reviewer typed it.
     const reason = (form.get("reason") ?? "").replaceAll("\r\n", "\n").trim();
-    const looked = await look(form.get("t") ?? form.get("token") ?? "", action);
+    const looked = await look(form.get("t") ?? form.get("token") ?? tokenOf(link), action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
     if (action === "reject" && reason.length > REASON_CHARS_MAX)
       return outcomePage({ kind: "invalid", problem: `The reason is longer than ${REASON_CHARS_MAX} characters.` });
@@ -153,7 +154,7 @@ export function approvalLinks(deps: RouteDeps) {
       tag: "approval",
       summary: acts ? `Decide by a link: ${action}` : `Open a link of reviewer mail: ${action}`,
       description: acts
-        ? `A form (application/x-www-form-urlencoded) with \`t\`${action === "reject" ? " and `reason`" : ""}, as the page sends it. Works once.`
+        ? `A form (application/x-www-form-urlencoded) with \`t\`${action === "reject" ? " and `reason`" : ""}, as the page sends it; the link itself works too. Works once.`
         : "Shows what would leave, and a form. Opening it decides nothing.",
       public: true,
       produces: { status: 200, description: "A page", type: "text/html" },
@@ -186,6 +187,12 @@ export function approvalLinks(deps: RouteDeps) {
     })
     .get("/approve", ({ query }) => show("approve", query), { query: LinkQuery, ...described("approve", false) })
     .get("/reject", ({ query }) => show("reject", query), { query: LinkQuery, ...described("reject", false) })
-    .post("/approve", ({ exchange }) => act("approve", exchange.body, exchange.clientIp), described("approve", true))
-    .post("/reject", ({ exchange }) => act("reject", exchange.body, exchange.clientIp), described("reject", true));
+    .post("/approve", ({ query, exchange }) => act("approve", exchange, query), {
+      query: LinkQuery,
+      ...described("approve", true),
+    })
+    .post("/reject", ({ query, exchange }) => act("reject", exchange, query), {
+      query: LinkQuery,
+      ...described("reject", true),
+    });
 }

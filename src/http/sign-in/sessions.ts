@@ -1,9 +1,10 @@
-import { type Static, Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
 import type { SessionRow } from "../../store/schema.ts";
 import { Session } from "../../wire/session.ts";
-import { optional } from "../../wire/words.ts";
-import { answer } from "../framework/input.ts";
+import { optional, page } from "../../wire/words.ts";
+import { answer, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
+import { cutPage, pageQuery } from "../framework/pages.ts";
 import { notFound } from "../framework/problem.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 import { requireAccountKey } from "../resources/account/agents.ts";
@@ -16,18 +17,23 @@ export function sessions(deps: RouteDeps) {
   return resource("/api/v1/sessions")
     .get(
       "",
-      async ({ caller }) => {
+      async ({ query, caller }) => {
         requireAccountKey(caller);
-        const rows = await store.listSessions(caller.user.id, new Date(clock.now()));
-        return { sessions: rows.map((row) => ({ ...sessionOnWire(row), current: row.id === caller.proofId })) };
+        const all = await store.listSessions(caller.user.id, new Date(clock.now()));
+        const { rows, next } = await cutPage(deps.vault, query, ["sessions", caller.user.id], all);
+        return {
+          sessions: rows.map((row) => ({ ...sessionOnWire(row), current: row.id === caller.proofId })),
+          ...next,
+        };
       },
       {
-        response: { 200: answer(Type.Object({ sessions: Type.Array(Session) })) },
+        query: query(pageQuery),
+        response: { 200: answer(page("sessions", Session)) },
         ...operation({
           id: "listSessions",
           tag: "account",
           summary: "List the browsers that are signed in",
-          description: "Newest first.",
+          description: "Newest first; all of them unless `page_size` is given.",
           failures: ["forbidden"],
         }),
       },

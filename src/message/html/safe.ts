@@ -9,6 +9,28 @@ export interface SafeHtmlOptions {
   images: boolean;
   /** The picture that a `cid:` URL names, as a data URL; null if it does not exist. */
   inline: (contentId: string) => string | null;
+  /**
+   * Set for HTML that goes into another mail: links lead where they say, `cid:` URLs that `inline` knows stay, and
+   * style sheets and styles that move or hide what is around the quote are left out.
+   */
+  isQuote?: boolean;
+}
+
+/** Properties by which a quote could cover or hide the words around it; negative margins do, too. */
+const reaching = /position|inset|transform|z-index|float|(?:^|[^\w-])(?:top|left|right|bottom|clip|all):/i;
+const negative = /-\d/;
+
+function reachesOut(style: string): boolean {
+  return style
+    .replace(/\s/g, "")
+    .split(";")
+    .some((declaration) => reaching.test(declaration) || (/margin/i.test(declaration) && negative.test(declaration)));
+}
+
+/** The HTML of a mail for a quote of it in another mail; `contentIds` names the pictures that go along. */
+export function quotableHtml(html: string, contentIds: readonly string[]): string {
+  const known = new Set(contentIds);
+  return safeHtml(html, { images: false, inline: (id) => (known.has(id) ? `cid:${id}` : null), isQuote: true });
 }
 
 /** Elements that lay text out. All others lose their tags and keep their content. */
@@ -97,12 +119,16 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
   function close(): void {
     const closing = open.pop() as string;
     if (closing === "style") {
-      out.push(`<style>${harmlessCss(style, { pictures: options.images })}</style>`);
+      if (!options.isQuote) out.push(`<style>${harmlessCss(style, { pictures: options.images })}</style>`);
       style = "";
       return;
     }
     if (closing === "a" && link) {
-      out.push(deceives(link) ? `</a><span class="e2a-host">${escapeText(shownHost(link.url))}</span>` : "</a>");
+      out.push(
+        deceives(link) && !options.isQuote
+          ? `</a><span class="e2a-host">${escapeText(shownHost(link.url))}</span>`
+          : "</a>",
+      );
       link = null;
     } else out.push(closing === "body" ? "</div>" : `</${closing}>`);
   }
@@ -158,6 +184,7 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
       }
       // The title from the mail is untrusted; ours says where the link goes.
       if (key === "title" && name === "a") continue;
+      if (options.isQuote && (key === "id" || (key === "style" && reachesOut(content)))) continue;
       write(key, key === "style" ? harmlessCss(content, { pictures: options.images }) : withoutOverrides(content));
     }
     // The body becomes a `div`, which does not have this attribute.
@@ -174,11 +201,12 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
 
   function writePicture(write: (key: string, content: string) => void): void {
     const source = (given.get("src") ?? "").trim();
-    const found = (/^cid:/i.test(source) ? options.inline(decoded(source.slice(4))) : source) ?? "";
+    const isPart = /^cid:/i.test(source);
+    const found = (isPart ? options.inline(decoded(source.slice(4))) : source) ?? "";
     pictureChars += found.length;
-    if (pictureChars <= PICTURE_CHARS_MAX && (picture.test(found) || (options.images && remote.test(found))))
-      write("src", found);
-    else if (remote.test(source)) write("data-e2a-blocked", "");
+    const mayLoad = picture.test(found) || (options.images && remote.test(found)) || (options.isQuote && isPart);
+    if (found !== "" && mayLoad && pictureChars <= PICTURE_CHARS_MAX) write("src", found);
+    else if (remote.test(source) && !options.isQuote) write("data-e2a-blocked", "");
   }
 
   function writeLink(write: (key: string, content: string) => void): void {
@@ -187,6 +215,10 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
     const url = linkAddress(target);
     if (!url) return;
     link = { words: "", url };
+    if (options.isQuote) {
+      write("href", url.href);
+      return;
+    }
     write("href", `/leaving?to=${encodeURIComponent(url.href)}`);
     write("title", `${shownHost(url)}\n${url.href}`);
     write("target", "_blank");

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { codesOf } from "../../../test/support/defects.ts";
 import { readAttachments, readMail } from "../read.ts";
 
 const limits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
 const dated = ["From: alice@example.com", "Date: Fri, 15 May 2026 12:00:00 +0000"];
-const ambiguous = "How a part is encoded can be read in two ways.";
+const ambiguous = "part_ambiguous";
 const read = (...lines: string[]) => readMail(Buffer.from([...dated, ...lines].join("\r\n")), limits);
 const mixed = (...parts: string[][]) => [
   "Content-Type: multipart/mixed; boundary=b",
@@ -23,7 +24,7 @@ describe("a Content-Type that is not as it should be", () => {
   ])("%s", async (field, text, defect) => {
     const mail = await read(field, "", "Grüße");
     expect(mail).toMatchObject({ text: text.replace("\u009f", "Ÿ"), attachments: [] });
-    expect(mail.defects).toEqual(defect === null ? [] : [defect]);
+    expect(codesOf(mail)).toEqual(defect === null ? [] : [defect]);
   });
 
   test.each(["text/html charset=utf-8", "html", "html/text", "TEXT/HTML;charset=utf-8"])("%s is HTML", async (type) => {
@@ -35,7 +36,7 @@ describe("a Content-Type that is not as it should be", () => {
     "Content-Type: text/plain; charset=utf-8; charset*=us-ascii''big5",
     'Content-Type: multipart/mixed; boundary=a; boundary="b"',
   ])("a parameter given twice can be read in two ways: %s", async (field) => {
-    expect((await read(field, "", "--a", "", "Hi", "--a--")).defects).toContain(ambiguous);
+    expect(codesOf(await read(field, "", "--a", "", "Hi", "--a--"))).toContain(ambiguous);
   });
 
   test("of a file leaves it a file", async () => {
@@ -61,7 +62,7 @@ describe("a transfer encoding that is not as it should be", () => {
     ["8bits", "Grüße"],
   ])("%s", async (encoding, content) => {
     const mail = await read(`Content-Transfer-Encoding: ${encoding}`, "", content);
-    expect(mail).toMatchObject({ text: "Grüße", defects: [ambiguous] });
+    expect(mail).toMatchObject({ text: "Grüße", defects: [{ code: ambiguous }] });
   });
 
   test("with a comment it is right", async () => {
@@ -80,7 +81,7 @@ describe("headers of parts that are broken", () => {
   ])("%s", async (_name, part, text) => {
     const mail = await read(...mixed(part));
     expect(mail).toMatchObject({ text, attachments: [] });
-    expect(mail.defects).toEqual([ambiguous]);
+    expect(codesOf(mail)).toEqual([ambiguous]);
   });
 
   test("a file without an empty line keeps its bytes", async () => {
@@ -91,11 +92,11 @@ describe("headers of parts that are broken", () => {
   });
 
   test("words before the first part are read if there are no others", async () => {
-    const outside = "The text stands before or behind the parts of the message.";
+    const outside = "text_outside_parts";
     const before = (text: string, ...parts: string[][]) =>
       read("Content-Type: multipart/mixed; boundary=b", "", text, ...mixed(...parts).slice(2));
     const empty = ["Content-Type: text/plain", "", ""];
-    expect(await before("All my words.", empty)).toMatchObject({ text: "All my words.", defects: [outside] });
+    expect(await before("All my words.", empty)).toMatchObject({ text: "All my words.", defects: [{ code: outside }] });
     const usual = "This is a multi-part message in MIME format.";
     expect(await before(usual, empty)).toMatchObject({ text: "", defects: [] });
     expect(await before("All my words.", ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
@@ -167,10 +168,50 @@ test("alternatives for watches and web mail are neither text nor attachments", a
   expect(mail).toMatchObject({ text: "Hi", html: null, attachments: [], defects: [] });
 });
 
-test("are attachments where nothing else can be read", async () => {
-  const enriched = ["--b", "Content-Type: text/enriched", "", "<bold>Hi</bold>", "--b--"];
-  const mail = await read("Content-Type: multipart/alternative; boundary=b", "", ...enriched);
-  expect(mail.attachments).toMatchObject([{ content_type: "text/enriched", size: 15 }]);
+describe("another form alone is the text", () => {
+  test.each([
+    ["text/enriched", "<bold>Pay</bold>\r\n5 <<now>", "Pay 5 <now>"],
+    ["text/enriched", "<color><param>red</param>one</color>\r\n\r\ntwo", "one\ntwo"],
+    ["text/richtext", "one<nl>two <lt>", "one\ntwo <"],
+    ["text/x-amp-html", "<html amp4email><body>Pay 5</body></html>", "Pay 5"],
+  ])("%s: %s", async (type, content, text) => {
+    const parts = ["--b", `Content-Type: ${type}`, "", content, "--b--"];
+    const within = await read("Content-Type: multipart/alternative; boundary=b", "", ...parts);
+    const alone = await read(`Content-Type: ${type}`, "", content);
+    for (const mail of [within, alone]) expect(mail).toMatchObject({ text, attachments: [], defects: [] });
+  });
+});
+
+describe("an attached message whose header follows its part's without an empty line", () => {
+  const inner = ["From: z@example.com", "Subject: inner", "Content-Type: text/html", "", "<p>body</p>"];
+  const within = (type: string, ...part: string[]) => [
+    `Content-Type: ${type}; boundary=b`,
+    ...["", "--b", ...part, "--b--", ""],
+  ];
+  const contents = async (lines: string[]) => {
+    const raw = Buffer.from([...dated, ...lines].join("\r\n"));
+    const { attachments, defects } = await readMail(raw, limits);
+    const files = await readAttachments(raw, limits);
+    return [
+      attachments.map((file) => file.content_type),
+      files.map((file) => `${file.content}`),
+      defects.map(({ code }) => code),
+    ];
+  };
+
+  test.each([
+    ["in a digest", within("multipart/digest", ...inner), inner, [ambiguous]],
+    ["with its type", within("multipart/mixed", "Content-Type: message/rfc822", ...inner), inner, [ambiguous]],
+    ["as it should be", within("multipart/digest", "", ...inner), inner, []],
+    [
+      "and a field in the part's header that is of messages",
+      within("multipart/mixed", "Content-Type: message/rfc822", "Date: now", "", ...inner),
+      inner,
+      [],
+    ],
+  ])("%s", async (_, lines, content, defects) => {
+    expect(await contents(lines)).toEqual([["message/rfc822"], [content.join("\r\n")], defects]);
+  });
 });
 
 describe("names of files", () => {
@@ -178,11 +219,11 @@ describe("names of files", () => {
     const part = ["Content-Type: application/pdf", ...fields, "", "data"];
     const text = ["Content-Type: text/plain; charset=shift_jis", "", "Hi"];
     const raw = Buffer.from([...dated, ...mixed(text, part)].join("\r\n"), "latin1");
-    const { attachments, defects } = await readMail(raw, limits);
-    return [attachments[0]?.filename, defects];
+    const mail = await readMail(raw, limits);
+    return [mail.attachments[0]?.filename, codesOf(mail)];
   };
   const inShiftJis = Buffer.from([0x8c, 0xa9, 0x90, 0xcf, 0x8f, 0x91]).toString("latin1");
-  const changed = "The name of an attachment was changed.";
+  const changed = "filename_changed";
 
   test.each<[string, string, string[]]>([
     ["Content-Disposition: attachment; filename=a.pdf", "a.pdf", []],
@@ -192,6 +233,9 @@ describe("names of files", () => {
     [`Content-Disposition: attachment; filename="${inShiftJis}.pdf"`, "見積書.pdf", []],
     ["Content-Description: Offer 4711.pdf", "Offer 4711.pdf", []],
     ["Content-Description: an offer", "attachment-1.pdf", []],
+    ['Content-Disposition: filename="alone.pdf"', "alone.pdf", []],
+    ["Content-Disposition: attachment; name=other.pdf", "other.pdf", []],
+    ["Content-Disposition: attachment; filename=a;b.pdf", "a;b.pdf", []],
     ['Content-Disposition: attachment; filename="a/b.pdf"', "a_b.pdf", [changed]],
   ])("%s", async (field, name, defects) => {
     expect(await named(field)).toEqual([name, defects]);

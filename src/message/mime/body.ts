@@ -1,10 +1,17 @@
 import libmime from "libmime";
-import type { Attachment } from "../../mail.ts";
+import type { Attachment, Calendar, Defect } from "../../mail.ts";
+import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calendar.ts";
+import { type DefectCode, Defects } from "../defects.ts";
+import { scanHeaders } from "../headers.ts";
+import { readCms } from "../smime.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
+import { unenriched } from "../text/enriched.ts";
 import { unflowed } from "../text/flowed.ts";
+import { fileType, contentOf as tnefContent, nameOf as tnefName } from "../tnef/message.ts";
+import { readTnef, type TnefMessage } from "../tnef/tnef.ts";
 import { decodeText } from "./charset.ts";
-import { contentId, describedName, fileName } from "./part.ts";
-import type { MimePart } from "./structure.ts";
+import { contentId, describedName, fileName, typeParameter } from "./part.ts";
+import { type MimePart, type ReadLimits, scanStructure } from "./structure.ts";
 import { decodeTransfer } from "./transfer.ts";
 
 /** A piece of what a message says, in reading order: plain text, HTML, or the same in both forms. */
@@ -16,50 +23,66 @@ export interface AttachedFile {
   content: Buffer | null;
 }
 
+/** Defects of a message that shows other words in a program that reads it another way. */
+const misreadable: ReadonlySet<string> = new Set<DefectCode>([
+  ...(["charset_unknown", "charset_missing", "charset_wrong", "charset_utf7", "byte_order_unknown"] as const),
+  ...(["part_truncated", "base64_tail_removed", "characters_invalid"] as const),
+]);
+
 /** Whether a defect says that a program which reads the message another way may show other words. */
-export function isMisreadable(defect: string): boolean {
-  return /^(?:A text part |Text behind the end of a base64 part|The text has bytes)/.test(defect);
+export function isMisreadable({ code }: Defect): boolean {
+  return misreadable.has(code);
 }
 
 export interface Body {
   pieces: Piece[];
   files: AttachedFile[];
-  defects: string[];
+  /** Null also if contents of attachments were asked for. */
+  calendar: Calendar | null;
+  defects: Defect[];
 }
 
 /** Text decoded of all parts together; far more than is kept. */
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
-/**
- * Reads the body of a message whose structure is known: its text, and its attachments in order.
- * @param wanted Index of the attachment whose content is wanted, or all of them. With `every part`, parts count as
- * attachments that other programs may show instead of the text: alternatives that are left out here, and text in
- * charsets that not every program decodes.
- */
-export async function readBody(
-  bytes: Buffer,
-  root: MimePart,
-  wanted: number | "all" | "every part" | null,
-): Promise<Body> {
+/** Fields of a signed entity's header, which has a few. */
+const SIGNED_FIELDS_MAX = 1_000;
+/** S/MIME inside S/MIME: a message that is signed twice. */
+const WRAPPERS_MAX = 3;
+
+export interface BodyOptions {
+  /**
+   * Index of the attachment whose content is wanted, or all of them. With `every part`, parts count as attachments that
+   * other programs may show instead of the text: alternatives that are left out here, text in charsets that not every
+   * program decodes, and files that are opened.
+   */
+  wanted: number | "all" | "every part" | null;
+  /** Whether what is packed in winmail.dat and S/MIME files counts as part of the message. */
+  opens: boolean;
+  limits: ReadLimits;
+}
+
+/** Reads the body of a message whose structure is known: its text, and its attachments in order. */
+export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOptions): Promise<Body> {
   const charset = declaredCharset(root);
   const files: AttachedFile[] = [];
-  const defects = new Set<string>();
+  const defects = new Defects();
+  const calendars: CalendarFile[] = [];
   const isAll = wanted === "all" || wanted === "every part";
+  /** Texts in files like winmail.dat. */
+  const packed: TnefMessage[] = [];
+  let wrappers = 0;
   let bytesLeft = TEXT_BYTES_MAX;
 
-  const contentOf = ({ header, start, end }: MimePart) => {
+  const contentOf = ({ bytes, header, start, end }: MimePart) => {
     const { content, hasTail } = decodeTransfer(bytes.subarray(start, end), header.encoding);
-    if (hasTail) defects.add("Text behind the end of a base64 part was left out.");
+    if (hasTail) defects.add("base64_tail_removed");
     return content;
   };
-  const attach = (part: MimePart) => {
+  const list = (named: string, type: string, id: string, content: Buffer) => {
     const index = files.length;
-    const content = contentOf(part);
-    const { type } = part.header;
-    const id = cleanLine(contentId(part.header));
-    const named = fileName(part.header, charset) || describedName(part.header);
     const filename = cleanFilename(named, defaultName(index, type));
-    if (named !== "" && cleanLine(named) !== filename) defects.add("The name of an attachment was changed.");
+    if (named !== "" && cleanLine(named) !== filename) defects.add("filename_changed");
     const attachment: Attachment = {
       index,
       filename,
@@ -68,16 +91,52 @@ export async function readBody(
       ...(id && { content_id: id }),
     };
     files.push({ attachment, content: isAll || wanted === index ? content : null });
+    return filename;
+  };
+  const attach = (part: MimePart, content = contentOf(part)) => {
+    const { charset, type } = part.header;
+    const filename = list(nameOf(part), type, cleanLine(contentId(part.header)), content);
+    if (wanted === null && isCalendar(type, filename))
+      calendars.push({ content, charset, method: typeParameter(part.header, "method") });
+  };
+  const nameOf = ({ header }: MimePart) => fileName(header, charset) || describedName(header);
+  /** Lists what is in a file like winmail.dat instead of it. False if that cannot be read. */
+  const openTnef = (content: Buffer): boolean => {
+    const found = readTnef(content);
+    if (found === null) defects.add("tnef_unreadable");
+    for (const file of found?.files ?? [])
+      list(tnefName(file), fileType(file), cleanLine(file.contentId), tnefContent(file));
+    if (found && (found.text !== "" || found.html !== null)) packed.push(found);
+    return found !== null;
+  };
+  /** Reads the entity that an S/MIME file signs, after the file itself. */
+  const openSigned = async (content: Buffer, type: string): Promise<Piece[]> => {
+    const cms = readCms(content);
+    if (cms?.kind === "encrypted" || (cms === null && type === "enveloped-data")) defects.add("message_encrypted");
+    else if (cms === null || wrappers === WRAPPERS_MAX) defects.add("signed_unreadable");
+    if (cms?.kind !== "signed" || wrappers === WRAPPERS_MAX) return [];
+    const block = scanHeaders(cms.content, { bytesMax: limits.maxHeaderBytes, fieldsMax: SIGNED_FIELDS_MAX });
+    const { defects: found, excess, root } = scanStructure(cms.content, block, limits);
+    for (const one of found) defects.take(one);
+    if (excess !== null) {
+      defects.take(excess);
+      return [];
+    }
+    defects.add("signature_unchecked");
+    wrappers++;
+    return read(root, null);
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
     const whole = contentOf(part);
     const content = whole.subarray(0, bytesLeft);
-    if (content.length < whole.length) defects.add("A text part is too long to be read whole.");
+    if (content.length < whole.length) defects.add("part_truncated");
     bytesLeft -= content.length;
-    const { text, defect } = await decodeText(content, charset, type === "text/html");
-    if (defect) defects.add(defect);
-    if (type === "text/html") return { text: null, html: text };
+    const isHtml = htmlTypes.has(type);
+    const { text, defect } = await decodeText(content, charset, isHtml);
+    if (defect) defects.take(defect);
+    if (isHtml) return { text: null, html: text };
+    if (enrichedTypes.has(type)) return { text: unenriched(text), html: null };
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
   };
   /** Files that hold text and are shown inline. */
@@ -89,27 +148,53 @@ export async function readBody(
       for (const child of part.parts) pieces.push(await read(child, part));
       if (type !== "multipart/alternative") return pieces.flat();
       const found = alternatives(pieces);
-      // Without a text that is read, another form is better than nothing.
-      if (wanted === "every part" || found.every(isBlank)) part.parts.filter(isOtherForm).forEach(attach);
-      return found;
+      const others = part.parts.filter(isOtherForm);
+      if (wanted === "every part") for (const other of others) attach(other);
+      if (!found.every(isBlank)) return found;
+      // Without a text that every program reads, another form is better than nothing.
+      return alternatives(await Promise.all(others.map(async (other) => [await readText(other)])));
     }
-    const isText = isReadable(part) && part.header.disposition !== "attachment";
+    const isAlternative = parent?.header.type === "multipart/alternative";
+    const isWords = isReadable(part) || (isOtherForm(part) && !isAlternative);
+    const isText = isWords && part.header.disposition !== "attachment";
     const isMessage = isText && (!isNamed(part) || isBody(part, parent));
     if (isMessage && wanted === "every part" && !isCommon(part.header.charset)) attach(part);
     if (isMessage) return [await readText(part)];
     if (isText) textFiles.push(part);
-    if (!(parent?.header.type === "multipart/alternative" && isOtherForm(part))) attach(part);
-    return [];
+    if (isAlternative && isOtherForm(part)) return [];
+    const content = contentOf(part);
+    if (type === "application/pgp-encrypted") defects.add("message_encrypted");
+    const signed = opens && isSmime(type, nameOf(part)) ? typeParameter(part.header, "smime-type") : null;
+    const isOpened = opens && wanted !== "every part" && isTnef(type, nameOf(part)) && openTnef(content);
+    if (!isOpened) attach(part, content);
+    if (opens && wanted === "every part" && isTnef(type, nameOf(part))) openTnef(content);
+    return signed === null ? [] : openSigned(content, signed.toLowerCase());
   };
   const pieces = await read(root, null);
   const [only] = textFiles;
   // A mail whose one text has the name of a file is no mail without words.
   if (only && pieces.every(isBlank)) pieces.push(await readText(only));
-  return { pieces, files, defects: [...defects] };
+  // Outlook packs the text in rich form, and most mail has it as a part as well.
+  for (const { html, text } of packed)
+    if (pieces.every(isBlank)) pieces.push(html === null ? { text, html } : { text: text || null, html });
+  const found = await findCalendar(calendars);
+  found.defects.forEach((code) => defects.add(code));
+  if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
+  return { pieces, files, calendar: found.calendar, defects: defects.list };
 }
 
+function isTnef(type: string, name: string): boolean {
+  return /^application\/(?:vnd\.)?ms-tnef$/.test(type) || /^win(?:mail)?\.dat$/i.test(name);
+}
+
+function isSmime(type: string, name: string): boolean {
+  return /^application\/(?:x-)?pkcs7-mime$/.test(type) || /\.p7m$/i.test(name);
+}
+
+const htmlTypes = new Set(["text/html", "text/x-amp-html", "text/watch-html"]);
+const enrichedTypes = new Set(["text/enriched", "text/richtext"]);
 /** Types that say again, for few programs, what another alternative says. */
-const otherForms = new Set(["text/x-amp-html", "text/watch-html", "text/enriched", "text/richtext"]);
+const otherForms = new Set(["text/x-amp-html", "text/watch-html", ...enrichedTypes]);
 
 function isOtherForm({ header: { type } }: MimePart): boolean {
   return otherForms.has(type);

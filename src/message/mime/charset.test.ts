@@ -1,5 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import iconv from "iconv-lite";
+import type { Defect } from "../../mail.ts";
+import { defect } from "../defects.ts";
 import { decodeText, isCharset } from "./charset.ts";
 
 describe("a declared charset", () => {
@@ -46,14 +48,14 @@ describe("a declared charset", () => {
     const big = Buffer.from(little).swap16();
     expect(await decodeText(big, "utf-16", false)).toEqual({ text: "Grüße", defect: null });
     expect(await decodeText(Buffer.from([0x8a, 0x9e]), "utf-16", false)).toEqual({
-      ...{ text: "語", defect: "A text part is in UTF-16 without its byte order." },
+      ...{ text: "語", defect: defect("byte_order_unknown") },
     });
   });
 
   test("letters that cannot be UTF-16 are not read as that", async () => {
-    const defect = "A text part is not in the charset that it declares; it was read as utf-8.";
+    const wrong = defect("charset_wrong", "A text part is not in the charset that it declares; it was read as utf-8.");
     for (const charset of ["utf-16", "utf-16be", "utf-32", "unicode"])
-      expect(await decodeText(Buffer.from("Hello you"), charset, false)).toEqual({ text: "Hello you", defect });
+      expect(await decodeText(Buffer.from("Hello you"), charset, false)).toEqual({ text: "Hello you", defect: wrong });
   });
 
   test("escapes of ISO-2022 in UTF-8 are what they are", async () => {
@@ -68,29 +70,31 @@ describe("a declared charset", () => {
 });
 
 describe("a wrong declaration, or none, falls back", () => {
-  const wrong = "A text part is not in the charset that it declares; it was read as";
-  const missing = "A text part declares no charset; it was read as";
-  test.each<[text: string, encoding: string, declared: string | null, defect: string | null]>([
+  const wrong = (found: string) =>
+    defect("charset_wrong", `A text part is not in the charset that it declares; it was read as ${found}.`);
+  const missing = (found: string) =>
+    defect("charset_missing", `A text part declares no charset; it was read as ${found}.`);
+  test.each<[text: string, encoding: string, declared: string | null, found: Defect | null]>([
     ["Grüße aus Köln", "utf8", "us-ascii", null],
     ["Grüße aus Köln", "utf8", null, null],
     ["こんにちは、注文の件です。", "utf8", "iso-2022-jp", null],
-    ["Grüße aus Köln", "latin1", "us-ascii", `${wrong} windows-1252.`],
-    ["Grüße aus Köln", "latin1", "utf-8", `${wrong} windows-1252.`],
-    ["Grüße", "latin1", "unknown-8bit", `${wrong} windows-1252.`],
-    ["It’s € 20 – grüße", "windows-1252", null, `${missing} windows-1252.`],
-    ["Ça va très bien", "latin1", null, `${missing} windows-1252.`],
-    ["£100 due", "latin1", null, `${missing} windows-1252.`],
-    ["Zażółć gęślą jaźń", "iso-8859-2", null, `${missing} iso-8859-2.`],
-    ["Добрый день, как дела", "koi8-r", null, `${missing} koi8-r.`],
-    ["Добрый день", "windows-1251", null, `${missing} windows-1251.`],
-    ["Καλημέρα σας", "windows-1253", null, `${missing} windows-1253.`],
-    ["ご注文ありがとうございます", "shift_jis", null, `${missing} shift_jis.`],
-    ["ご注文ありがとうございます", "euc-jp", null, `${missing} euc-jp.`],
-    ["订单已发货", "gbk", null, `${missing} gb18030.`],
-    ["您好，訂單已經出貨", "big5", null, `${missing} big5.`],
-    ["안녕하세요 주문", "euc-kr", null, `${missing} euc-kr.`],
-  ])("%s in %s as %s", async (text, encoding, declared, defect) => {
-    expect(await decodeText(iconv.encode(text, encoding), declared, false)).toEqual({ text, defect });
+    ["Grüße aus Köln", "latin1", "us-ascii", wrong("windows-1252")],
+    ["Grüße aus Köln", "latin1", "utf-8", wrong("windows-1252")],
+    ["Grüße", "latin1", "unknown-8bit", wrong("windows-1252")],
+    ["It’s € 20 – grüße", "windows-1252", null, missing("windows-1252")],
+    ["Ça va très bien", "latin1", null, missing("windows-1252")],
+    ["£100 due", "latin1", null, missing("windows-1252")],
+    ["Zażółć gęślą jaźń", "iso-8859-2", null, missing("iso-8859-2")],
+    ["Добрый день, как дела", "koi8-r", null, missing("koi8-r")],
+    ["Добрый день", "windows-1251", null, missing("windows-1251")],
+    ["Καλημέρα σας", "windows-1253", null, missing("windows-1253")],
+    ["ご注文ありがとうございます", "shift_jis", null, missing("shift_jis")],
+    ["ご注文ありがとうございます", "euc-jp", null, missing("euc-jp")],
+    ["订单已发货", "gbk", null, missing("gb18030")],
+    ["您好，訂單已經出貨", "big5", null, missing("big5")],
+    ["안녕하세요 주문", "euc-kr", null, missing("euc-kr")],
+  ])("%s in %s as %s", async (text, encoding, declared, found) => {
+    expect(await decodeText(iconv.encode(text, encoding), declared, false)).toEqual({ text, defect: found });
   });
 
   test("ISO-2022-JP that nobody declares", async () => {

@@ -1,12 +1,14 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import iconv from "iconv-lite";
+import type { Defect } from "../../mail.ts";
+import { defect } from "../defects.ts";
 import { walkHtml } from "../html/walk.ts";
 
 /** Text of a part, and what was wrong with its charset. */
 export interface DecodedText {
   text: string;
-  /** What a reader should know, one sentence; null if the declared charset was right. */
-  defect: string | null;
+  /** Null if the declared charset was right. */
+  defect: Defect | null;
 }
 
 type Decoder = (bytes: Buffer) => string;
@@ -40,18 +42,21 @@ export async function decodeText(bytes: Buffer, declared: string | null, isHtml:
   const text = (decoderOf(found) as Decoder)(bytes);
   return {
     text,
-    defect: declared === null ? `A text part declares no charset; it was read as ${found}.` : misdeclared(found),
+    defect:
+      declared === null
+        ? defect("charset_missing", `A text part declares no charset; it was read as ${found}.`)
+        : misdeclared(found),
   };
 }
 
-function misdeclared(found: string): string {
-  return `A text part is not in the charset that it declares; it was read as ${found}.`;
+function misdeclared(found: string): Defect {
+  return defect("charset_wrong", `A text part is not in the charset that it declares; it was read as ${found}.`);
 }
 
 function declaredText(bytes: Buffer, decode: Decoder, label: string): DecodedText {
   const isCut = sevenBit.test(label) && bytes.length > SHIFTED_BYTES_MAX;
   if (!isCut) return { text: decode(bytes), defect: null };
-  return { text: decode(bytes.subarray(0, SHIFTED_BYTES_MAX)), defect: "A text part is too long for its charset." };
+  return { text: decode(bytes.subarray(0, SHIFTED_BYTES_MAX)), defect: defect("part_truncated") };
 }
 
 /** Decodes bytes of a header field in a charset; null if it is unknown or the bytes cannot be that. */
@@ -122,7 +127,7 @@ function fromUtf16(bytes: Buffer): DecodedText {
   for (let i = 0; i + 1 < sample.length; i += 2) zeros += Number(sample[i] === 0) - Number(sample[i + 1] === 0);
   // RFC 2781 4.3.
   const text = (decoderOf(zeros < 0 ? "utf-16le" : "utf-16be") as Decoder)(bytes);
-  return { text, defect: zeros === 0 && bytes.length > 1 ? "A text part is in UTF-16 without its byte order." : null };
+  return { text, defect: zeros === 0 && bytes.length > 1 ? defect("byte_order_unknown") : null };
 }
 
 /** The charset that HTML declares in a `meta` element. */

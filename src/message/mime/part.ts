@@ -1,4 +1,5 @@
 import libmime from "libmime";
+import type { Defects } from "../defects.ts";
 import { fieldsNamed, fieldText, type HeaderBlock, type RawField } from "../headers.ts";
 import { isCharset, isUtf7 } from "./charset.ts";
 import type { TransferEncoding } from "./transfer.ts";
@@ -19,14 +20,6 @@ export interface PartHeader {
   fields: HeaderBlock;
 }
 
-/** Defects of parts that are left encoded, though another program may decode them into words. */
-export const unknownEncoding = "A part has an unknown transfer encoding.";
-export const unknownCharset = "A text part has an unknown charset.";
-export const inUtf7 = "A text part is in UTF-7, which most programs do not decode.";
-/** A defect that other programs may repair differently. */
-export const ambiguousPart = "How a part is encoded can be read in two ways.";
-
-export const noBoundary = "A multipart has no boundary.";
 /** RFC 2046 5.1.1 allows 70. Each line that begins with two hyphens is compared with every open boundary. */
 const BOUNDARY_CHARS_MAX = 998;
 const describing = ["content-type", "content-transfer-encoding", "content-disposition"];
@@ -39,30 +32,31 @@ const mediaTypeFirst = /^\s{0,20}([\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127})[\s,:
  * Reads the fields that describe a part.
  * @param defaultType The type of a part without Content-Type (RFC 2045 5.2, RFC 2046 5.1.5).
  */
-export function describePart(fields: HeaderBlock, defaultType: string, defects: Set<string>): PartHeader {
+export function describePart(fields: HeaderBlock, defaultType: string, defects: Defects): PartHeader {
   const { value: written, params, isRepaired } = contentType(fields);
   const { value: disposed, params: named } = parsed(fields, "content-disposition");
   const disposition = disposed === "" ? null : disposed.toLowerCase() === "inline" ? "inline" : "attachment";
-  const isFile = disposition === "attachment" || Boolean(named.filename ?? params.name);
+  const isFile =
+    disposition === "attachment" || [named, params].some(({ filename, name }) => Boolean(filename ?? name));
   // RFC 2045 5.2: what cannot be read is text, but a file of unknown type stays one.
   const type = written === "" ? defaultType : (written ?? (isFile ? "application/octet-stream" : "text/plain"));
   const isMultipart = type.startsWith("multipart/");
   // A boundary does not end in a space (RFC 2046 5.1.1).
   const given = params.boundary?.trimEnd() ?? "";
   const boundary = isMultipart ? (given.length <= BOUNDARY_CHARS_MAX ? given : "") : null;
-  if (boundary === "") defects.add(noBoundary);
+  if (boundary === "") defects.add("boundary_missing");
 
   const encoding = transferEncoding(fields);
-  if (encoding === null) defects.add(unknownEncoding);
+  if (encoding === null) defects.add("encoding_unknown");
   const isRepeated = describing.some((key) => fieldsNamed(fields, key).length > 1);
   // RFC 2045 6.4: a multipart is not encoded itself.
   const isEncodedWhole = isMultipart && encoding !== null && encoding.name !== "identity";
   const isOdd = isRepeated || isGivenTwice(fields) || isEncodedWhole || isRepaired || encoding?.isRepaired === true;
-  if (isOdd || fields.fields.some(hasOddLine)) defects.add(ambiguousPart);
+  if (isOdd || fields.fields.some(hasOddLine)) defects.add("part_ambiguous");
   const charset = params.charset || null;
   if (type.startsWith("text/") && charset !== null) {
-    if (!isCharset(charset)) defects.add(unknownCharset);
-    else if (isUtf7(charset)) defects.add(inUtf7);
+    if (!isCharset(charset)) defects.add("charset_unknown");
+    else if (isUtf7(charset)) defects.add("charset_utf7");
   }
   const isFlowed = type === "text/plain" && params.format?.toLowerCase() === "flowed";
   return {
@@ -90,7 +84,10 @@ interface Parsed {
 
 function parsed(fields: HeaderBlock, key: string, charset?: string | null): Parsed {
   const [field] = fieldsNamed(fields, key);
-  return libmime.parseHeaderValue(field ? fieldText(field, charset) : "", { stripComments: true });
+  const text = field ? fieldText(field, charset) : "";
+  // Only the parameter, without the value before it: `Content-Disposition: filename="a.pdf"`.
+  const isAlone = /^(?:file)?name\*?\d{0,2}\*?[ \t]{0,20}=/i.test(text);
+  return libmime.parseHeaderValue(isAlone ? `;${text}` : text, { stripComments: true });
 }
 
 /** The media type, "" if there is none, or null if it cannot be read; `isRepaired` unless it is as it should be. */
@@ -137,12 +134,24 @@ function hasOddLine({ binary }: RawField): boolean {
  * @param charset What bytes outside ASCII are written in, unless they are UTF-8.
  */
 export function fileName({ fields }: PartHeader, charset: string | null): string {
-  const nameOf = (key: string, parameter: string) => {
+  const nameOf = (key: string, ...parameters: string[]) => {
     const { params, decodedParams } = parsed(fields, key, charset) as Parsed & { decodedParams?: string[] };
+    const parameter = parameters.find((one) => params[one]);
+    if (parameter === undefined) return "";
     const name = params[parameter] ?? "";
-    return decodedParams?.includes(parameter) ? name : decodeWords(name);
+    if (decodedParams?.includes(parameter)) return name;
+    const [field] = fieldsNamed(fields, key);
+    const last = field ? fieldText(field, charset).split("=").at(-1)?.trim() : undefined;
+    // A name with a semicolon, which lacks its quotes.
+    const isCut = last?.startsWith(`${name};`) && !/[";]$/.test(last);
+    return decodeWords(isCut ? (last as string) : name);
   };
-  return nameOf("content-disposition", "filename") || nameOf("content-type", "name");
+  return nameOf("content-disposition", "filename", "name") || nameOf("content-type", "name", "filename");
+}
+
+/** A parameter of the Content-Type; "" if there is none. */
+export function typeParameter({ fields }: PartHeader, name: string): string {
+  return parsed(fields, "content-type").params[name] ?? "";
 }
 
 /** The Content-ID without its brackets; "" if there is none. */

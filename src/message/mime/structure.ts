@@ -1,5 +1,7 @@
+import type { Defect } from "../../mail.ts";
+import { type DefectCode, Defects, defect } from "../defects.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../headers.ts";
-import { ambiguousPart, describePart, type PartHeader } from "./part.ts";
+import { describePart, type PartHeader } from "./part.ts";
 
 export interface ReadLimits {
   /** MIME parts in the whole message. */
@@ -13,6 +15,8 @@ export interface ReadLimits {
 /** A part of a message (RFC 2046), as offsets into its bytes. */
 export interface MimePart {
   header: PartHeader;
+  /** The bytes that the offsets refer to. */
+  bytes: Buffer;
   /** The content, still encoded; of a multipart, from its first part on. */
   start: number;
   end: number;
@@ -22,11 +26,11 @@ export interface MimePart {
 
 export interface Structure {
   /** Why the message is not worth parsing as MIME, or null. */
-  excess: string | null;
+  excess: Defect | null;
   /** The message itself. Not complete if there is an `excess`. */
   root: MimePart;
-  /** Tolerable faults in the structure, one sentence each. */
-  defects: string[];
+  /** Tolerable faults in the structure. */
+  defects: Defect[];
   /**
    * Whether white space that may change on the way decides which part a line belongs to. That is so for a line of only
    * white space inside a part's header, for more white space after a delimiter than is allowed, and for a line that is
@@ -58,12 +62,14 @@ interface OpenMultipart {
  */
 export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits): Structure {
   const bytes = asBuffer(raw);
-  const defects = new Set<string>();
+  const defects = new Defects();
   const open: OpenMultipart[] = [];
   let hangsOnSpaces = false;
   const outside: Structure["outside"] = [];
   let outsideStart = -1;
-  const over = (excess: string): Structure => ({ excess, root, defects: [...defects], hangsOnSpaces, outside });
+  const over = (code: DefectCode, detail?: string): Structure => {
+    return { excess: defect(code, detail), root, defects: defects.list, hangsOnSpaces, outside };
+  };
   let parts = 1;
   let dashLines = 0;
   let headerBytes = 0;
@@ -94,7 +100,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     if (leaf) {
       leaf.end = Math.max(leaf.start, end);
       const content = bytes.subarray(leaf.start, leaf.end);
-      if (leaf.header.encoding === "base64" && isCutBase64(content)) defects.add("A base64 part is cut off.");
+      if (leaf.header.encoding === "base64" && isCutBase64(content)) defects.add("base64_truncated");
     }
     leaf = null;
     if (outsideStart >= 0 && outsideStart < end) outside.push([outsideStart, end]);
@@ -103,15 +109,15 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
 
   const part = (header: HeaderBlock, start: number, defaultType: string): MimePart => ({
     header: describePart(header, defaultType, defects),
-    ...{ start, end: bytes.length, parts: [] },
+    ...{ bytes, start, end: bytes.length, parts: [] },
   });
   const root = part(block, block.bodyStart, "text/plain");
-  const tooDeep = `The message has multiparts nested more than ${limits.maxDepth} deep.`;
-  if (hasMoreLines(bytes, LINES_MAX)) return over(`The message has more than ${LINES_MAX} lines.`);
-  if (!enter(root)) return over(tooDeep);
+  const tooDeep = () => over("depth_exceeded", `The message has multiparts nested more than ${limits.maxDepth} deep.`);
+  if (hasMoreLines(bytes, LINES_MAX)) return over("lines_exceeded", `The message has more than ${LINES_MAX} lines.`);
+  if (!enter(root)) return tooDeep();
   // Start at the line end before the body, so that a delimiter on its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
-    if (++dashLines > DASH_LINES_MAX) return over("The message has too many lines that may be boundaries.");
+    if (++dashLines > DASH_LINES_MAX) return over("boundaries_exceeded");
     const found = matchDelimiter(bytes, at, open);
     if (found === "respaced") hangsOnSpaces = true;
     if (!found || found === "respaced") {
@@ -119,17 +125,21 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       continue;
     }
     leave(beforeLineEnd(bytes, at));
-    if (open.length - 1 > found.level) defects.add("A multipart is not closed.");
+    if (open.length - 1 > found.level) defects.add("multipart_unclosed");
     open.length = found.closes ? found.level : found.level + 1;
     at = found.end;
     if (found.closes) outsideStart = at;
     else {
-      if (++parts > limits.maxParts) return over(`The message has more than ${limits.maxParts} parts.`);
+      if (++parts > limits.maxParts)
+        return over("parts_exceeded", `The message has more than ${limits.maxParts} parts.`);
       const header = partHeaderEnd(bytes, at, limits.maxHeaderBytes - headerBytes);
-      if (!header) return over(`The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`);
+      if (!header) {
+        const detail = `The headers of the parts have more than ${limits.maxHeaderBytes} bytes.`;
+        return over("part_headers_exceeded", detail);
+      }
       const { end: headerEnd, isMarked } = header;
       // Other programs may take the content for a part of the header.
-      if (!isMarked) defects.add(ambiguousPart);
+      if (!isMarked) defects.add("part_ambiguous");
       headerBytes += headerEnd - at;
       hangsOnSpaces ||= hasBlankLine(bytes.toString("latin1", at, headerEnd));
       const fields = scanHeaders(bytes.subarray(at, headerEnd), {
@@ -138,14 +148,20 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       });
       // RFC 2046 5.1.5.
       const isDigest = open.at(-1)?.part.header.type === "multipart/digest";
-      if (!enter(part(fields, headerEnd, isDigest ? "message/rfc822" : "text/plain"))) return over(tooDeep);
+      const defaultType = isDigest ? "message/rfc822" : "text/plain";
+      const joined = joinedMessage(bytes, fields, headerEnd);
+      const own = { ...fields, fields: fields.fields.filter(({ start }) => joined === null || start < joined) };
+      let next = part(own, at + (joined ?? headerEnd - at), defaultType);
+      if (joined !== null && next.header.type === "message/rfc822") defects.add("part_ambiguous");
+      else if (joined !== null) next = part(fields, headerEnd, defaultType);
+      if (!enter(next)) return tooDeep();
       at = headerEnd;
     }
     at = lineStart(bytes, at);
   }
   leave(bytes.length);
-  if (open.length > 0) defects.add("A multipart is not closed.");
-  return { excess: null, root, defects: [...defects], hangsOnSpaces, outside };
+  if (open.length > 0) defects.add("multipart_unclosed");
+  return { excess: null, root, defects: defects.list, hangsOnSpaces, outside };
 }
 
 /** Where the line end before `at` begins: it belongs to the delimiter (RFC 2046 5.1.1). */
@@ -221,7 +237,7 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
   for (let at = start; ; ) {
     if (at - start > bytesMax) return null;
     if (at >= bytes.length) return { end: bytes.length, isMarked: true };
-    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return { end: at, isMarked: true };
+    if (bytes[at] === 0x2d && bytes[at + 1] === 0x2d) return { end: at, isMarked: at === start };
     if (bytes[at] === 0x0a) return { end: at + 1, isMarked: true };
     if (bytes[at] === 0x0d && bytes[at + 1] === 0x0a) return { end: at + 2, isMarked: true };
     const lf = bytes.subarray(at, at + bytesMax + 1).indexOf(0x0a);
@@ -233,6 +249,23 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
     at = end;
   }
 }
+
+/** Fields that a message has, and the header of a part does not. */
+const ofMessages = ["from", "to", "subject", "date", "received", "message-id", "return-path"];
+
+/**
+ * Where an attached message begins whose header follows that of its part without an empty line, as an offset into that
+ * header; null if the message begins behind the header.
+ */
+function joinedMessage(bytes: Buffer, { fields }: HeaderBlock, bodyStart: number): number | null {
+  if (!fields.some(({ key }) => ofMessages.includes(key))) return null;
+  const first = /^[^:\r\n]{1,100}(?=:)/.exec(bytes.toString("latin1", bodyStart, bodyStart + FIELD_NAME_CHARS_MAX));
+  if (ofMessages.includes(first?.[0].trimEnd().toLowerCase() ?? "")) return null;
+  return fields.find(({ key }) => !/^content-|^mime-version$/.test(key))?.start ?? null;
+}
+
+/** Longer than the names of the fields that a message begins with. */
+const FIELD_NAME_CHARS_MAX = 101;
 
 /** As much of a line as it takes to tell whether it is one of a header. */
 const HEADER_LINE_CHARS_MAX = 1_000;

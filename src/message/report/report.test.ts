@@ -133,6 +133,16 @@ const others: Record<string, Report> = {
   tls: { kind: "tls" },
   "read-receipt": { kind: "disposition", disposition: "displayed", finalRecipient: ann, originalMessageId: order },
 };
+test.each(["\r\n\t", "\r\n ", "\r\n   "])("an aggregate report is recognised by its folded Subject", async (fold) => {
+  const text = (await fixture("dmarc-aggregate-zip")).replaceAll("\n", "\r\n");
+  const folded = text.replace(
+    "Report domain: agents.example Submitter:",
+    `Report domain:${fold}agents.example${fold}Submitter:`,
+  );
+  expect(folded).not.toBe(text);
+  expect(read(folded, "reports@mail.example", false)).toEqual({ kind: "dmarc" });
+});
+
 for (const [name, report] of Object.entries(others))
   test(`${name}, from an ordinary reverse-path`, async () => {
     const text = await fixture(name);

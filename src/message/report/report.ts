@@ -42,6 +42,11 @@ export type Report =
   /** A report on the TLS of a domain's mail (RFC 8460). */
   | { kind: "tls" };
 
+/** Whether a report says what became of a message, or that its reader complained. Others are for people to read. */
+export function tellsFate(report: Report): boolean {
+  return report.kind === "complaint" || (report.kind === "delivery" && report.recipients.length > 0);
+}
+
 export interface ReportOptions {
   /**
    * Whether it came to a signed return path, so it is about our mail. Bounces are then recognised by their text too.
@@ -81,7 +86,7 @@ export function readReport(raw: Uint8Array, envelopeFrom: string, options: Repor
   if (fieldsNamed(top.header, "content-type").length > 1) return null;
   const { toReturnPath } = options;
   const reportType = top.type === "multipart/report" ? (top.params["report-type"] ?? "").toLowerCase() : "";
-  const subject = decodeWords(fieldOf(top.header, "subject"));
+  const subject = decodeWords(fieldOf(top.header, "subject")).replace(/\s+/g, " ");
 
   const aggregateOf = aggregateSubject.exec(subject)?.[1]?.toLowerCase();
   const structured = top.type === "multipart/report" || (toReturnPath && top.type.startsWith("multipart/"));
@@ -213,6 +218,15 @@ function isAggregate(part: Part, domain: string): boolean {
 const answerSubject = /^(?:auto(?:matic)?[- ]?(?:reply|response|answer)|out of (?:the )?office|vacation|abwesenheit)/i;
 const bounceSubject =
   /undeliver|failure notice|delivery (?:status|fail|problem|notification|report|delayed)|mail delivery|returned mail|mail system error|delayed mail|could not be delivered/i;
+
+/** Programs that let mail through only when its sender has confirmed it. */
+const challengeSubject =
+  /(?:sender|your|e-?mail|message|address)\b.{0,40}\b(?:verif(?:y|ication)|confirm(?:ation)?|authenticat(?:e|ion))\b|(?:verify|confirm|authenticate) your\b|\b(?:please|action required|must) (?:verify|confirm)\b|\bwaiting for (?:your )?confirmation|challenge[- ]response|\bboxbe\b/i;
+
+/** Whether a subject is of the kind that programs give their answers: vacation notices and requests to confirm. */
+export function isAutomaticSubject(subject: string): boolean {
+  return answerSubject.test(subject) || isAnswerSubject(subject) || challengeSubject.test(subject);
+}
 
 function readBounceProse(top: Part, subject: string, envelopeFrom: string): Report | null {
   const failed = fieldOf(top.header, "x-failed-recipients");

@@ -36,7 +36,7 @@ const sentBeginnings = [
 const sentEndings = [" gönderildi", "から送信"];
 /** What such a line names. */
 const brand =
-  /iphone|ipad|ipod|\bios\b|android|galaxy|samsung|huawei|xiaomi|redmi|oneplus|motorola|nokia|xperia|pixel|blackberry|windows|outlook|yahoo|gmail|gmx|web\.de|mail\.ru|proton|\bspark\b|thunderbird|bluemail|superhuman/i;
+  /iphone|ipad|ipod|\bios\b|android|galaxy|samsung|huawei|xiaomi|redmi|oneplus|motorola|nokia|xperia|pixel|blackberry|windows|outlook|yahoo|gmail|gmx|web\.de|mail\.ru|proton|\bspark\b|thunderbird|bluemail|superhuman|mailspring|\btuta\b|почты mail/i;
 const owned = /\b(?:my|meine[mr]|mon|ma|mi|meu|min|mit|mijn|mio|mojego)\b|моего|我的|나의|내/i;
 const device =
   /phone|mobile?|handy|tablet|telefon|téléphone|teléfono|móvil|celular|cellulare|telefoon|device|gerät|移动|手机|手機|스마트폰/i;
@@ -66,9 +66,15 @@ const particles = new Set([
   ...["des", "la", "le", "les", "del", "el", "y", "e", "et", "für", "im", "bin", "al", "och", "og", "i", "zu", "zum"],
 ]);
 
+/** Lines of programs that are whole sentences. */
+const sentences =
+  /^(?:(?:sent|envoyé|gesendet|enviado|inviato|verzonden|skickat|sendt|wysłano) \p{L}{2,5} \[?proton ?mail\]?(?:,| secure email| sichere e-mail| messagerie sécurisée)[^.]{0,60}\.?|diese nachricht wurde von mein\p{L}{1,3} [^.]{1,60} gesendet\.?|securely sent with tuta(?:nota|mail)?\..{0,80})$/u;
+
 /** Whether a line is what telephones and programs put under a message: `Sent from my iPhone`. */
 export function isSentFromLine(line: string): boolean {
   const words = line.trim();
+  if (words.length <= 120 && sentences.test(words.replace(/\(https?:[^()]{0,100}\)|<[^<>]{0,100}>/g, "").toLowerCase()))
+    return true;
   // "Sent from our warehouse on Monday." is a sentence.
   if (words.length > 120 || /[.!?…]$/.test(words)) return false;
   const linked = words.replace(/<[^<>]{0,100}>|\([^()]{0,100}\)/g, "");

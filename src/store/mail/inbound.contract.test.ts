@@ -197,6 +197,52 @@ onEveryDatabase((it) => {
     expect(await it.store.conversationsOf(agent.id, both)).toEqual([offer.conversationId, question.conversationId]);
   });
 
+  test("the oldest known reference decides, however many there are, unless the agent answered elsewhere", async () => {
+    const agent = await addAgent(it.store);
+    const sent = async () => (await addOutbound(it.store, agent.id)).message;
+    const [root, branch] = [await sent(), await sent()];
+    const unknown = Array.from({ length: 1_200 }, (_, i) => `<u${i}@${agent.id}>`);
+    const answer = (references: string[], inReplyTo: string | null = null) =>
+      addMessage(it.store, agent.id, { references, inReplyTo });
+    const chain = [root.emailMessageId, ...unknown, branch.emailMessageId];
+    expect((await answer(chain)).conversationId).toBe(root.conversationId);
+    expect((await answer([...unknown, root.emailMessageId])).conversationId).toBe(root.conversationId);
+    expect((await answer(chain, branch.emailMessageId)).conversationId).toBe(branch.conversationId);
+  });
+
+  test("an id that the upstream gave finds the conversation, a guessable one only for its recipient", async () => {
+    const [agent, other] = [await addAgent(it.store), await addAgent(it.store)];
+    const sent = async (providerId: string) => {
+      const lease = unique("lease");
+      const recipients = [{ address: "bob@outside.example", lease }];
+      const { message } = await addOutbound(it.store, agent.id, { recipients });
+      const outcome = { kind: "sent", method: "smtp", status: "sent", reply: "250 OK", providerId } as const;
+      await it.store.finishRecipient({ messageId: message.id, n: 0, leaseToken: lease }, outcome, later(1_000));
+      return message.conversationId;
+    };
+    const conversation = async (id: string, from = "ann@elsewhere.example", agentId = agent.id) =>
+      (await addMessage(it.store, agentId, { references: [id], from: [{ address: from, name: "" }] })).conversationId;
+    const ses = `0100018f2a3b4c5d-${crypto.randomUUID()}-000000`;
+    const outlook = `DB7PR04MB5563${crypto.randomUUID().replaceAll("-", "").toUpperCase()}@DB7PR04MB5563.eurprd04.prod.outlook.com`;
+    const rows: [providerId: string, id: string][] = [
+      [ses, `<${ses}@email.amazonses.com>`],
+      [ses, `<${ses}@eu-west-1.amazonses.com>`],
+      [outlook, `<${outlook}>`],
+    ];
+    for (const [providerId, id] of rows) {
+      const expected = await sent(providerId);
+      expect(await conversation(id)).toBe(expected);
+      expect(await conversation(id, "ann@elsewhere.example", other.id)).not.toBe(expected);
+    }
+    for (const weak of ["202501011234.12345678901@smtp-relay.mailin.fr", "4XyZ12AbCd"]) {
+      const id = `<${weak}${weak.includes("@") ? "" : "@eu-west-1.amazonses.com"}>`;
+      const expected = await sent(weak);
+      expect(await conversation(id, "bob@outside.example")).toBe(expected);
+      expect(await conversation(id)).not.toBe(expected);
+      expect(await conversation("<4XyZ12AbCd@elsewhere.example>", "bob@outside.example")).not.toBe(expected);
+    }
+  });
+
   test("who foresaw an id does not get the answers to what the agent wrote in another conversation", async () => {
     const agent = await addAgent(it.store);
     const order = `<order-1235-${agent.id}>`;

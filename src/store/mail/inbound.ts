@@ -7,8 +7,8 @@ import { insertStatement, type Params, statement } from "../engine/statement.ts"
 import { addDelivery } from "../events/delivery-queue.ts";
 import { agentEndpoint } from "../events/endpoints.ts";
 import { addEvent } from "../events/events.ts";
-import { conversationOf } from "../outbound/outbound.ts";
-import type { AgentRow, MessageRow } from "../schema.ts";
+import { type AnswerFacts, conversationOf } from "../outbound/outbound.ts";
+import type { AgentRow, MailContent, MessageRow } from "../schema.ts";
 import { makeKnown } from "./correspondents.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import { type InboundMail, receivedData, receivedRow } from "./received.ts";
@@ -73,14 +73,17 @@ function* acceptFor(
 
   const row = receivedRow(mail, recipient, agent, {
     eventId: newId("evt"),
-    conversationId: (yield* conversationOf(s, agent.id, mail.references)) ?? recipient.conversationId ?? newId("conv"),
+    conversationId:
+      (yield* conversationOf(s, agent.id, mail.references, answerFacts(mail))) ??
+      recipient.conversationId ??
+      newId("conv"),
   });
   const stored = yield* insertMessage(s, row);
   if (stored.length === 0) return yield* earlierCopy(s, agent.id, mail);
 
   yield* indexMessage(s, row, words);
   yield* rememberSender(s, row);
-  yield* tellReceived(s, row);
+  yield* tellReceived(s, row, mail.content);
   const endpoint = agentEndpoint(agent);
   if (endpoint.url !== null)
     yield* addDelivery(s, {
@@ -97,6 +100,10 @@ function* acceptFor(
   return { message: row, fresh: true };
 }
 
+function answerFacts({ from, inReplyTo }: InboundMail): AnswerFacts {
+  return { from: from[0]?.address ?? "", parent: inReplyTo };
+}
+
 /** Remembers what the gate will ask about the sender, even after the message is deleted. */
 function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   const { agentId, fromAddress: address, createdAt: now } = row;
@@ -108,13 +115,13 @@ function* rememberSender(s: Scope, row: MessageRow): Verb<void> {
   }
 }
 
-function* tellReceived(s: Scope, row: MessageRow): Verb<void> {
+function* tellReceived(s: Scope, row: MessageRow, content: MailContent): Verb<void> {
   yield* addEvent(s, {
     id: row.eventId,
     userId: row.userId,
     agentId: row.agentId,
     type: "message.received",
-    data: receivedData(row),
+    data: receivedData(row, content),
     now: row.createdAt,
   });
 }

@@ -7,9 +7,12 @@ import { getTableColumns } from "drizzle-orm";
 import {
   type Attachment,
   type Authentication,
+  type Calendar,
+  type Defect,
   type EntityType,
   type HeaderField,
   type Mailbox,
+  READER_VERSION,
   type ReadMail,
   type ReadStatus,
   type Verdict,
@@ -29,7 +32,11 @@ export interface MailContent {
   replyText: string;
   headers: HeaderField[];
   attachments: Attachment[];
-  defects: string[];
+  /** Absent in rows of earlier versions, and if there is none. */
+  calendar?: Calendar;
+  defects: Defect[];
+  /** The READER_VERSION that parsed it; the first one wrote none, and its defects were strings. */
+  reader?: number;
 }
 
 /** The columns of a received message. */
@@ -118,7 +125,9 @@ export function keptOf(mail: ReadMail) {
       replyText: mail.replyText,
       headers: mail.headers,
       attachments: mail.attachments,
+      ...optional("calendar", mail.calendar ?? undefined),
       defects: mail.defects,
+      reader: READER_VERSION,
     },
     emailMessageId: mail.messageId,
     references: [...mail.references, ...mail.inReplyTo],
@@ -245,14 +254,14 @@ export function messageOnWire(row: MessageRow) {
 }
 
 /** The content parsed from the bytes, on the wire. */
-export function contentOnWire({ replyText, ...content }: MailContent) {
+export function contentOnWire({ replyText, reader: _, ...content }: MailContent) {
   return { ...content, reply_text: replyText };
 }
 
 /** A message's data in the event `message.received`. */
-export function receivedData(row: MessageRow) {
+export function receivedData(row: MessageRow, { calendar }: Pick<MailContent, "calendar">) {
   const subject = row.subject.slice(0, EVENT_SUBJECT_CHARS_MAX).toWellFormed();
-  return pick(ReceivedData, { ...messageOnWire(row), subject });
+  return pick(ReceivedData, { ...messageOnWire(row), subject, ...optional("calendar", calendar) });
 }
 
 /** The addresses of mailboxes, without their names. */

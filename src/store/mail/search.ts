@@ -1,4 +1,4 @@
-import { type SQL, sql } from "drizzle-orm";
+import { eq, type SQL, sql } from "drizzle-orm";
 import { integer, sqliteTable, text } from "drizzle-orm/sqlite-core";
 import type { Scope, Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
@@ -43,6 +43,18 @@ const insertDocument = statement(({ db, dialect }, p: Params<{ id: string; docum
  */
 export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
   yield* insertDocument(s, { id: row.id, document: `${ownerWord(row.agentId)} ${words}`.trim() });
+}
+
+const deleteDocument = statement(({ db, dialect }, p: Params<{ id: string }>) =>
+  dialect === "sqlite"
+    ? db.delete(ftsIndex).where(sql`rowid = (select n from messages where id = ${p.id})`)
+    : db.delete(tsvectorIndex).where(eq(tsvectorIndex.messageId, p.id)),
+);
+
+/** Replaces the words that find a message. */
+export function* reindexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
+  yield* deleteDocument(s, { id: row.id });
+  yield* indexMessage(s, row, words);
 }
 
 /** The words that find a message, each once, separated by spaces. They are the same for all its recipients. */

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, isNotNull, lte, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, isNotNull, lte } from "drizzle-orm";
 import { earliest } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
 import type { EventData } from "../../wire/events.ts";
@@ -23,6 +23,7 @@ import { loopKeys } from "./loop-breaker.ts";
 import {
   type GateSettings,
   getOutbound,
+  isPending,
   lockAgent,
   type Outbound,
   recipientsOf,
@@ -109,7 +110,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
   const changes = { subject, snippet, content, contentHash, review, original: message.original ?? originalOf(message) };
   yield* ask(s.db.update(messages).set(changes).where(eq(messages.id, message.id)));
   yield* ask(s.db.update(outboundRaw).set({ bytes: edit.raw }).where(eq(outboundRaw.messageId, message.id)));
-  const before = new Set((yield* recipientsOf(s, message.id)).map(({ address }) => address));
+  const before = new Map((yield* recipientsOf(s, message.id)).map(({ address, isAnswer }) => [address, isAnswer]));
   const mine = eq(outboundRecipients.messageId, message.id);
   yield* ask(s.db.delete(outboundRecipients).where(and(mine, eq(outboundRecipients.queue, "held"))));
   // Recipients that got it before the gate held the rest are not written to a second time.
@@ -130,6 +131,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
       userId: message.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
+      isAnswer: before.get(recipient.address) ?? message.isAnswer,
       status: "held",
       queue: "held",
       method: null,
@@ -137,6 +139,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
       nextAttemptAt: now,
       leaseToken: null,
       smtpReply: null,
+      providerMessageId: null,
       error: null,
       createdAt: message.createdAt,
       updatedAt: now,
@@ -360,11 +363,6 @@ function* expire(s: Scope, agent: AgentRow, message: OutboundRow, now: Date): Ve
   yield* refuse(s, message, "expired_rejected", { by, reason, now });
   yield* addAudit(s, message, { ...at, action: "expire_reject", detail: { reason } });
   yield* tell(s, message, { type: "message.expired", action: "reject", rejection_reason: reason }, now);
-}
-
-/** A constant, because a parameter would not match the partial index. */
-function isPending(s: Scope) {
-  return sql`${s.t.outboundMessages.status} = 'pending_approval'`;
 }
 
 /** When the next held message expires, or the next notice to reviewers is due; null if neither. */

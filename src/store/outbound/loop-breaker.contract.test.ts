@@ -1,5 +1,14 @@
 import { expect, test } from "bun:test";
-import { addAccount, addAgent, addOutbound, claimRecipients, later, watch } from "../../../test/store/rows.ts";
+import {
+  addAccount,
+  addAgent,
+  addMessage,
+  addOutbound,
+  claimRecipients,
+  later,
+  outboundFor,
+  watch,
+} from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, unique } from "../../../test/store/stores.ts";
 import { eventsOf } from "../../../test/store/verbs.ts";
 
@@ -26,7 +35,7 @@ onEveryDatabase((it) => {
     for (let i = 0; i < 3; i++) expect((await say(agent.id, "conv_a", i)).hold).toBeNull();
     const held = await say(agent.id, "conv_a", 3);
     expect(held).toMatchObject({ status: "pending_approval", loopKey: "conversation conv_a", hold: { rule: "loop" } });
-    expect(held.hold?.reason).toContain("more than 3 messages in this conversation within 10 minutes");
+    expect(held.hold?.reason).toContain("more than 3 answers in this conversation within 10 minutes");
     const events = await eventsOf(it, agent.userId);
     const about = {
       ...{ message_id: held.id, agent_id: agent.id, conversation_id: "conv_a", ...held.hold },
@@ -49,7 +58,8 @@ onEveryDatabase((it) => {
   test("a limit of 0 holds nothing", async () => {
     const agent = await addAgent(it.store);
     for (let i = 0; i < 5; i++) {
-      const more = { conversationId: "conv_a", limits: { ...limits, loopMessages: 0 }, now: later(i) };
+      const zero = { ...limits, loopMessages: 0 };
+      const more = { conversationId: "conv_a", references: ["<q@people.example>"], limits: zero, now: later(i) };
       const { message } = await addOutbound(it.store, agent.id, { ...more, recipients: ["bob@people.example"] });
       expect(message.hold).toBeNull();
     }
@@ -61,7 +71,7 @@ onEveryDatabase((it) => {
     for (let i = 0; i < 3; i++) expect((await say(agent.id, `conv_${i}`, i, to)).hold).toBeNull();
     const held = await say(agent.id, "conv_9", 3, to);
     expect(held).toMatchObject({ loopKey: `address ${to}` });
-    expect(held.hold?.reason).toContain(`messages to ${to} within`);
+    expect(held.hold?.reason).toContain(`answers to ${to} within`);
     expect((await say(agent.id, "conv_9", 4)).hold).toBeNull();
   });
 
@@ -69,6 +79,34 @@ onEveryDatabase((it) => {
     const agent = await addAgent(it.store);
     const begin = (ms: number) => addOutbound(it.store, agent.id, { limits, now: later(ms) });
     for (let i = 0; i < 5; i++) expect((await begin(i)).message.hold).toBeNull();
+  });
+
+  test("mail that nobody answers is no loop, however often it is sent", async () => {
+    const agent = await addAgent(it.store);
+    const to = `${unique("pager")}@people.example`;
+    let ms = 0;
+    const alert = async (conversationId: string | null, references: string[] = []) => {
+      const one = { conversationId, references, limits, now: later(ms++), recipients: [to] };
+      const alerted = outboundFor(agent.id, one);
+      alerted.message.content.inReplyTo = references.at(-1) ?? null;
+      return (await it.store.acceptOutbound(alerted))!.message;
+    };
+    let last = await alert(null);
+    for (let i = 0; i < 5; i++) {
+      expect((await alert(null)).hold).toBeNull();
+      // One below the other, as answers to the agent's own mail.
+      last = await alert(last.conversationId, [last.emailMessageId]);
+      expect(last.hold).toBeNull();
+    }
+    // Both sides write anew each time, and neither names what it answers.
+    const turns: (string | undefined)[] = [];
+    for (let i = 0; i < 5; i++) {
+      await addMessage(it.store, agent.id, { from: [{ address: to, name: "" }], receivedAt: later(ms++) });
+      ms++;
+      turns.push((await alert(null)).hold?.rule);
+    }
+    expect(turns).toEqual([undefined, undefined, undefined, "loop", "loop"]);
+    expect((await alert(null)).hold).toBeNull();
   });
 
   test("only what was sent within the window counts", async () => {

@@ -1,4 +1,4 @@
-import { and, eq, gt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import type { Hold } from "../schema.ts";
@@ -6,13 +6,14 @@ import type { SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;
 
-/**
- * The keys that a message counts for in the loop breaker: its conversation, unless it begins one, and each recipient.
- */
+/** The keys under which the loop breaker counts a message: its conversation, unless it begins one, and each recipient. */
 export function loopKeys(conversationId: string | null, recipients: { address: string }[]): string[] {
-  const addresses = new Set(recipients.map(({ address }) => `address ${address}`));
-  return [...(conversationId ? [`conversation ${conversationId}`] : []), ...addresses];
+  const addresses = new Set(recipients.map(({ address }) => addressKey(address)));
+  return [...(conversationId ? [conversationKey(conversationId)] : []), ...addresses];
 }
+
+export const conversationKey = (id: string) => `conversation ${id}`;
+export const addressKey = (address: string) => `address ${address}`;
 
 function partsOf(key: string): { kind: string; name: string } {
   const space = key.indexOf(" ");
@@ -20,18 +21,84 @@ function partsOf(key: string): { kind: string; name: string } {
 }
 
 /**
- * Holds a message that looks like one more turn of a loop: one of its `keys` has reached its limit within the window,
- * or is stopped already. `first`: this message stops the loop. Null if it can continue.
+ * Returns those of the keys for which a new message is an answer, and so may be a turn of a loop. A reply to a message
+ * that is not the agent's own is one for all of its keys; any other message is one where mail has come in since the
+ * agent's last: in the conversation, or from the address. An agent that writes unasked makes no loop, however often.
+ */
+export function* answeredKeys(
+  s: Scope,
+  agentId: string,
+  keys: string[],
+  inReplyTo: string | null,
+): Verb<ReadonlySet<string>> {
+  if (inReplyTo !== null && (yield* selectOwn(s, { agentId, messageId: inReplyTo })).length === 0) return new Set(keys);
+  const answered = new Set<string>();
+  for (const key of keys) if (yield* hasBeenAnswered(s, agentId, key)) answered.add(key);
+  return answered;
+}
+
+const selectOwn = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; messageId: string }>) =>
+    db
+      .select({ id: messages.id })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), eq(messages.emailMessageId, p.messageId)))
+      .limit(1),
+);
+
+const selectLastSent = statement(({ db, t }, p: Params<{ agentId: string; name: string }>, kind: string) => {
+  const { table, column } = countedIn(t, kind);
+  return db
+    .select({ at: table.createdAt })
+    .from(table)
+    .where(and(eq(table.agentId, p.agentId), eq(column, p.name)))
+    .orderBy(desc(table.createdAt))
+    .limit(1);
+});
+
+const selectLastInConversation = statement(
+  ({ db, t: { messages } }, p: Params<{ agentId: string; conversationId: string }>) =>
+    db
+      .select({ at: messages.createdAt })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), eq(messages.conversationId, p.conversationId)))
+      .orderBy(desc(messages.seq))
+      .limit(1),
+);
+
+const selectLastFrom = statement(({ db, t: { messages } }, p: Params<{ agentId: string; address: string }>) =>
+  db
+    .select({ at: messages.createdAt })
+    .from(messages)
+    .where(and(eq(messages.agentId, p.agentId), eq(messages.fromAddress, p.address)))
+    .orderBy(desc(messages.createdAt))
+    .limit(1),
+);
+
+/** Whether mail of this key has come in after the last that the agent sent. */
+function* hasBeenAnswered(s: Scope, agentId: string, key: string): Verb<boolean> {
+  const { kind, name } = partsOf(key);
+  const [received] =
+    kind === "conversation"
+      ? yield* selectLastInConversation(s, { agentId, conversationId: name })
+      : yield* selectLastFrom(s, { agentId, address: name });
+  if (!received) return false;
+  const [sent] = yield* selectLastSent(s, { agentId, name }, kind);
+  return !sent || received.at > sent.at;
+}
+
+/**
+ * Holds a message that looks like one more turn of a loop: one of its `keys`, for which it is an answer, has reached its
+ * limit within the window, or is stopped already. `first`: this message stops the loop. Null if it can continue.
  */
 export function* holdLoop(
   s: Scope,
   agentId: string,
-  keys: string[],
+  keys: Iterable<string>,
   limits: SendLimits,
   now: Date,
 ): Verb<{ key: string; hold: Hold; first: boolean } | null> {
   const { loopMessages, loopWindowMs } = limits;
-  if (loopMessages === 0) return null;
   const since = new Date(now.getTime() - loopWindowMs);
   for (const key of keys) {
     const stopped = yield* isStopped(s, agentId, key);
@@ -43,7 +110,7 @@ export function* holdLoop(
     const { kind, name } = partsOf(key);
     const where = kind === "conversation" ? "in this conversation" : `to ${name}`;
     const minutes = Math.round(loopWindowMs / MINUTE_MS);
-    const reason = `It looks like a loop: more than ${loopMessages} messages ${where} within ${minutes} minutes.`;
+    const reason = `It looks like a loop: more than ${loopMessages} answers ${where} within ${minutes} minutes.`;
     return { key, hold: { rule: "loop", reason }, first: !stopped };
   }
   return null;
@@ -69,28 +136,30 @@ function* isStopped(s: Scope, agentId: string, key: string): Verb<boolean> {
   return (yield* selectStopped(s, { agentId, key })).length > 0;
 }
 
-const selectSent = statement(
-  (
-    { db, t: { outboundMessages, outboundRecipients } },
-    p: Params<{ agentId: string; name: string; after: Date; share: number }>,
-    kind: string,
-  ) => {
-    const [table, column] =
-      kind === "conversation"
-        ? ([outboundMessages, outboundMessages.conversationId] as const)
-        : ([outboundRecipients, outboundRecipients.address] as const);
+/** The table and the column by which a kind of key is counted. */
+function countedIn({ outboundMessages, outboundRecipients }: Scope["t"], kind: string) {
+  return kind === "conversation"
+    ? ({ table: outboundMessages, column: outboundMessages.conversationId } as const)
+    : ({ table: outboundRecipients, column: outboundRecipients.address } as const);
+}
+
+const selectAnswers = statement(
+  ({ db, t }, p: Params<{ agentId: string; name: string; after: Date; share: number }>, kind: string) => {
+    const { table, column } = countedIn(t, kind);
     return db
       .select({ at: table.createdAt })
       .from(table)
-      .where(and(eq(table.agentId, p.agentId), eq(column, p.name), gt(table.createdAt, p.after)))
+      .where(
+        and(eq(table.agentId, p.agentId), eq(column, p.name), gt(table.createdAt, p.after), eq(table.isAnswer, true)),
+      )
       .limit(p.share);
   },
 );
 
-/** Whether an agent has sent `share` messages since a time, in a conversation or to an address. */
+/** Whether an agent has sent `share` answers since a time, in a conversation or to an address. */
 function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
   const { kind, name } = partsOf(key);
-  return (yield* selectSent(s, { agentId, name, after, share }, kind)).length >= share;
+  return (yield* selectAnswers(s, { agentId, name, after, share }, kind)).length >= share;
 }
 
 function* releasedAt(s: Scope, agentId: string, key: string): Verb<Date | null> {

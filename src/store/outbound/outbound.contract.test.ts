@@ -331,7 +331,7 @@ onEveryDatabase((it) => {
     const all = [...ids, other.message.id];
     for (const sort of ["asc", "desc"] as const) {
       const seen: string[] = [];
-      for (let after: string | undefined; ; after = seen.at(-1)) {
+      for (let after: { id: string } | undefined; ; after = { id: seen.at(-1) ?? "" }) {
         const page = await it.store.listOutbound(user.id, {}, { sort, after, limit: 4 });
         seen.push(...page.map(({ message }) => message.id));
         expect(page.every(({ recipients }) => recipients.length === 1)).toBe(true);

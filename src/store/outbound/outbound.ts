@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, or, type SQL, sql } from "drizzle-orm";
 import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
@@ -9,7 +9,8 @@ import { insertStatement, type Params, statement } from "../engine/statement.ts"
 import { addEvent } from "../events/events.ts";
 import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
 import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "../schema.ts";
-import { holdLoop, loopKeys } from "./loop-breaker.ts";
+import { addressKey, answeredKeys, conversationKey, holdLoop, loopKeys } from "./loop-breaker.ts";
+import { isUnguessable, providerKeys } from "./provider-keys.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
@@ -18,10 +19,8 @@ import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-lim
  * two minutes after the answer (WIRE), which takes at most 10 s.
  */
 const REPEAT_MS = 130_000;
-/**
- * References looked up to find a conversation: more than e2a's own messages have. The newest are last (RFC 5322 3.6.4).
- */
-const REFERENCES_MAX = 200;
+/** Message-IDs in one query. A message has as many as its header holds. */
+const IDS_PER_QUERY = 500;
 /** The most recipients that an event names, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
@@ -86,7 +85,9 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const conversationId = found ?? newId("conv");
 
   const gate = input.gate.hold;
-  const loop = gate ? null : yield* holdLoop(s, agent.id, loopKeys(found, input.recipients), limits, now);
+  const keys = limits.loopMessages > 0 ? loopKeys(found, input.recipients) : [];
+  const answered = yield* answeredKeys(s, agent.id, keys, message.content.inReplyTo);
+  const loop = gate ? null : yield* holdLoop(s, agent.id, answered, limits, now);
   const hold = gate ?? loop?.hold ?? null;
   const isPaused = agent.paused || (yield* isPausedAbove(s, agent));
   const queue = hold ? "held" : isPaused ? "paused" : "ready";
@@ -98,6 +99,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
     status: hold ? "pending_approval" : "queued",
     conversationId,
     hold,
+    isAnswer: answered.has(conversationKey(conversationId)),
     loopKey: loop?.key ?? null,
     approvalExpiresAt: hold ? new Date(now.getTime() + agent.hitlTtlSeconds * 1000) : null,
     original: null,
@@ -119,6 +121,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       userId: row.userId,
       ...recipient,
       firstTime: strangers.includes(recipient.address),
+      isAnswer: answered.has(addressKey(recipient.address)),
       status: hold ? "held" : lease ? "sending" : "queued",
       queue,
       method: null,
@@ -126,6 +129,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       nextAttemptAt: lease ? input.leaseUntil : notBefore,
       leaseToken: lease,
       smtpReply: null,
+      providerMessageId: null,
       error: null,
       createdAt: now,
       updatedAt: now,
@@ -265,62 +269,137 @@ export function* tellHeld(
     });
 }
 
-/**
- * The conversation of the newest message that these Message-IDs name: preferably one that the agent sent, otherwise one
- * it received.
- */
-export function* conversationOf(s: Scope, agentId: string, references: string[]): Verb<string | null> {
-  const [newest] = yield* conversationsOf(s, agentId, references);
-  return newest ?? null;
+/** The conversation that these Message-IDs belong to; null if none is known. As `conversationsOf`. */
+export function* conversationOf(
+  s: Scope,
+  agentId: string,
+  references: string[],
+  answer?: AnswerFacts,
+): Verb<string | null> {
+  const [first] = yield* conversationsOf(s, agentId, references, answer);
+  return first ?? null;
+}
+
+/** What else a received message says of itself. */
+export interface AnswerFacts {
+  /** Its From address, lower-cased. */
+  from: string;
+  /** The Message-ID of its In-Reply-To. */
+  parent: string | null;
 }
 
 /**
- * The conversations of all messages that these Message-IDs name, each once: of sent messages, newest first, then of
- * received ones.
+ * The conversations of all messages that these Message-IDs name, each once. First those of the agent's own mail, then
+ * those of received mail, each in the order of the ids: the oldest known message comes first. Before all others comes
+ * the agent's own message that `answer` answers, because the agent may have sent that in another conversation.
  *
  * A sender can reuse the Message-ID of another mail, so that replies to it are filed in the sender's conversation.
  * Therefore an id of the agent's own mail never stands for received mail, and any other id stands for the first mail
  * that had it. A sender who guesses an id can be the first to use it. The agent's own ids cannot be guessed, so they
  * come before all others.
+ *
+ * The ids that upstreams give to the agent's mail are among its own. Those that could be guessed count only in mail from
+ * the recipient they were given for, so that guesses show a stranger nothing but that recipient's conversation.
  */
-export function* conversationsOf(s: Scope, agentId: string, references: string[]): Verb<string[]> {
-  const wanted = references.slice(-REFERENCES_MAX);
-  if (wanted.length === 0) return [];
-  const { messages, outboundMessages } = s.t;
-  const own = yield* ask(
-    s.db
-      .select({ emailMessageId: outboundMessages.emailMessageId, conversationId: outboundMessages.conversationId })
-      .from(outboundMessages)
-      .where(and(eq(outboundMessages.agentId, agentId), inArray(outboundMessages.emailMessageId, wanted)))
-      // By an expression, here and below: with the bare column, SQLite walks all of the agent's mail to avoid a sort.
-      .orderBy(desc(sql`${outboundMessages.id} || ''`)),
-  );
-  const others = wanted.filter((id) => !own.some(({ emailMessageId }) => emailMessageId === id));
-  const firsts =
-    others.length === 0
-      ? []
-      : yield* ask(
-          s.db
-            .select({ seq: min(messages.seq) })
-            .from(messages)
-            .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, others)))
-            .groupBy(messages.emailMessageId),
-        );
-  const seqs = firsts.flatMap(({ seq }) => seq ?? []);
-  const received =
-    seqs.length === 0
-      ? []
-      : yield* ask(
-          s.db
-            .select({ conversationId: messages.conversationId })
-            .from(messages)
-            .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs)))
-            .orderBy(desc(sql`${messages.seq} + 0`)),
-        );
-  const found = new Set([...own, ...received].map(({ conversationId }) => conversationId));
+export function* conversationsOf(
+  s: Scope,
+  agentId: string,
+  references: string[],
+  answer?: AnswerFacts,
+): Verb<string[]> {
+  const wanted = [...new Set(references)];
+  const own = new Map<string, string>();
+  for (const chunk of chunksOf(wanted, IDS_PER_QUERY)) {
+    for (const [id, conversation] of yield* renamedIn(s, agentId, chunk, answer)) own.set(id, conversation);
+    for (const row of yield* selectOwn(s, { agentId, ids: chunk })) own.set(row.emailMessageId, row.conversationId);
+  }
+  const received = new Map<string, string>();
+  const others = wanted.filter((id) => !own.has(id));
+  for (const ids of chunksOf(others, IDS_PER_QUERY)) {
+    const firsts = yield* selectFirsts(s, { agentId, ids });
+    const seqs = firsts.flatMap(({ seq }) => seq ?? []);
+    if (seqs.length === 0) continue;
+    for (const row of yield* selectReceived(s, { agentId, seqs }))
+      received.set(row.emailMessageId ?? "", row.conversationId);
+  }
+  const parent = answer?.parent ?? "";
+  const found = new Set([parent, ...wanted].flatMap((id) => own.get(id) ?? []));
+  for (const id of others) {
+    const conversation = received.get(id);
+    if (conversation !== undefined) found.add(conversation);
+  }
   // The server's own mail has no conversation. If a reviewer forwards it to the agent, it begins one.
   found.delete("");
   return [...found];
+}
+
+function* chunksOf<T>(all: readonly T[], size: number): Generator<T[]> {
+  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
+}
+
+function selectOwn(s: Scope, { agentId, ids }: { agentId: string; ids: string[] }) {
+  const { emailMessageId, conversationId, agentId: owner } = s.t.outboundMessages;
+  return ask(
+    s.db
+      .select({ emailMessageId, conversationId })
+      .from(s.t.outboundMessages)
+      .where(and(eq(owner, agentId), inArray(emailMessageId, ids))),
+  );
+}
+
+function selectFirsts(s: Scope, { agentId, ids }: { agentId: string; ids: string[] }) {
+  const { messages } = s.t;
+  return ask(
+    s.db
+      .select({ seq: min(messages.seq) })
+      .from(messages)
+      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, ids)))
+      .groupBy(messages.emailMessageId),
+  );
+}
+
+function selectReceived(s: Scope, { agentId, seqs }: { agentId: string; seqs: number[] }) {
+  const { messages } = s.t;
+  return ask(
+    s.db
+      .select({ emailMessageId: messages.emailMessageId, conversationId: messages.conversationId })
+      .from(messages)
+      .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs))),
+  );
+}
+
+/** Those of the ids that upstreams gave to the agent's mail, with its conversations. */
+function* renamedIn(
+  s: Scope,
+  agentId: string,
+  ids: readonly string[],
+  answer: AnswerFacts | undefined,
+): Verb<Map<string, string>> {
+  const { outboundMessages: messages, outboundRecipients: recipients } = s.t;
+  const keys = new Map<string, { id: string; isSafe: boolean }>();
+  for (const id of ids) for (const key of providerKeys(id)) keys.set(key, { id, isSafe: isUnguessable(key) });
+  const found = new Map<string, string>();
+  for (const chunk of chunksOf([...keys.keys()], IDS_PER_QUERY)) {
+    const rows = yield* ask(
+      s.db
+        .select({
+          key: recipients.providerMessageId,
+          address: recipients.address,
+          conversationId: messages.conversationId,
+        })
+        .from(recipients)
+        .innerJoin(messages, eq(messages.id, recipients.messageId))
+        .where(and(eq(recipients.agentId, agentId), inArray(recipients.providerMessageId, chunk)))
+        // By an expression: with the bare column, SQLite may walk all of the agent's mail to avoid a sort.
+        .orderBy(sql`${messages.id} || ''`),
+    );
+    for (const { key, address, conversationId } of rows) {
+      const known = keys.get(key ?? "");
+      if (known && (known.isSafe || answer === undefined || answer.from === address))
+        found.set(known.id, conversationId);
+    }
+  }
+  return found;
 }
 
 const selectRecipients = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ messageId: string }>) =>
@@ -365,37 +444,61 @@ export interface OutboundFilter {
   type?: OutboundType;
 }
 
-/**
- * One page of an account's outbound messages, newest first. `after` is the id of the previous page's last row. `isBrief`: as
- * `withoutTexts` makes them.
- */
+/** Where a page of outbound messages ended: its last message, and when that expires if pages are ordered by it. */
+export interface OutboundPlace {
+  id: string;
+  expiresAt?: Date | undefined;
+}
+
+export interface OutboundPage {
+  after?: OutboundPlace | undefined;
+  limit: number;
+  /** Default: `desc`, newest first. `expiry`: only those that wait for approval, the soonest expiry first. */
+  sort?: "asc" | "desc" | "expiry";
+  /** Without their texts, as `withoutTexts` makes them. */
+  isBrief?: boolean;
+}
+
+/** One page of an account's outbound messages. */
 export function* listOutbound(
   s: Scope,
   userId: string,
   filter: OutboundFilter,
-  page: { after?: string; limit: number; sort?: "asc" | "desc"; isBrief?: boolean },
+  { after, limit, sort = "desc", isBrief = false }: OutboundPage,
 ): Verb<Outbound[]> {
   const { outboundMessages: messages } = s.t;
-  const oldestFirst = page.sort === "asc";
+  const { id, approvalExpiresAt } = messages;
+  const orders = { asc: [id], desc: [desc(id)], expiry: [approvalExpiresAt, id] };
   const conditions: (SQL | undefined)[] = [
     eq(messages.userId, userId),
-    filter.status ? eq(messages.status, filter.status) : undefined,
+    filter.status && sort !== "expiry" ? eq(messages.status, filter.status) : undefined,
     filter.type ? eq(messages.type, filter.type) : ne(messages.type, "notice"),
     filter.agentId ? eq(messages.agentId, filter.agentId) : undefined,
     filter.conversationId ? eq(messages.conversationId, filter.conversationId) : undefined,
     filter.since ? gte(messages.createdAt, filter.since) : undefined,
     filter.until ? lt(messages.createdAt, filter.until) : undefined,
-    page.after ? (oldestFirst ? gt(messages.id, page.after) : lt(messages.id, page.after)) : undefined,
+    after && sort === "asc" ? gt(id, after.id) : undefined,
+    after && sort === "desc" ? lt(id, after.id) : undefined,
+    ...(sort === "expiry" ? [isPending(s), after?.expiresAt && isLater(messages, after.id, after.expiresAt)] : []),
   ];
   const rows = yield* ask(
     s.db
       .select()
       .from(messages)
       .where(and(...conditions))
-      .orderBy(oldestFirst ? messages.id : desc(messages.id))
-      .limit(page.limit),
+      .orderBy(...orders[sort])
+      .limit(limit),
   );
-  return yield* withRecipients(s, page.isBrief ? rows.map(withoutTexts) : rows);
+  return yield* withRecipients(s, isBrief ? rows.map(withoutTexts) : rows);
+}
+
+function isLater({ id, approvalExpiresAt }: Scope["t"]["outboundMessages"], afterId: string, expiresAt: Date) {
+  return and(gte(approvalExpiresAt, expiresAt), or(gt(approvalExpiresAt, expiresAt), gt(id, afterId)));
+}
+
+/** Waiting for a decision: a constant, because a parameter would not match the partial indexes. */
+export function isPending(s: Scope): SQL {
+  return sql`${s.t.outboundMessages.status} = 'pending_approval'`;
 }
 
 /**

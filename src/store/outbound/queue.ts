@@ -162,7 +162,14 @@ function open(s: Scope): SQL {
 /** The outcome of a try for one recipient. */
 export type RecipientOutcome =
   /** The next host, or a mailbox of this server, has accepted it. */
-  | { kind: "sent"; method: Method; status: "sent" | "delivered"; reply: string | null }
+  | {
+      kind: "sent";
+      method: Method;
+      status: "sent" | "delivered";
+      reply: string | null;
+      /** The next host's id of the message, if its reply has one. */
+      providerId?: string | null;
+    }
   /** It failed temporarily and is tried again at `at`. */
   | { kind: "retry"; at: Date; reply: string | null; error: string | null }
   /** It failed permanently. `suppress`: the address does not exist, so the account must not write to it again. */
@@ -178,6 +185,7 @@ interface Finish {
   error: string | null;
   reply: string | null;
   method: Method | null;
+  providerId: string | null;
   at: Date;
   now: Date;
 }
@@ -196,7 +204,7 @@ const updateToFinished = statement((s, p: Params<Finish>, kind: RecipientOutcome
       error: p.error,
       ...(isTried ? { updatedAt: p.now, attempts: sql`${recipients.attempts} + 1`, smtpReply: p.reply } : {}),
       ...(isFinal(kind) ? { queue: "done" as const } : { nextAttemptAt: p.at }),
-      ...(kind === "sent" ? { method: p.method } : {}),
+      ...(kind === "sent" ? { method: p.method, providerMessageId: p.providerId } : {}),
     })
     .where(and(eq(recipients.messageId, p.messageId), eq(recipients.n, p.n), eq(recipients.leaseToken, p.leaseToken)))
     .returning();
@@ -222,6 +230,7 @@ export function* finishRecipient(
     error: "error" in outcome ? outcome.error : null,
     reply: "reply" in outcome ? outcome.reply : null,
     method: outcome.kind === "sent" ? outcome.method : null,
+    providerId: (outcome.kind === "sent" && outcome.providerId) || null,
     at: "at" in outcome ? outcome.at : now,
     now,
   };

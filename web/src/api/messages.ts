@@ -136,6 +136,7 @@ export function useDeleteMessage(email: string, id: string) {
 export interface ReplyBody {
   body: string;
   reply_all: boolean;
+  quote_history: boolean;
 }
 
 /** Replies to a message. */

@@ -24,15 +24,15 @@ export interface OutboundFilter {
 /** How many held messages are loaded. A longer queue is shown in parts. */
 const HELD_MAX = 500;
 
-const pathOf = (id: string) => ({ params: { path: { id } } });
-
 /** What agents sent, newest first. */
 export function outboundListQuery(filter: OutboundFilter) {
   return infiniteQueryOptions({
     ...inPages,
     queryKey: [...keys.outbound, "list", filter],
     queryFn: ({ pageParam, signal }) =>
-      ok(api.GET("/api/v1/messages", { params: { query: { ...filter, ...pageQuery(pageParam) } }, signal })),
+      ok(
+        api.GET("/api/v1/messages", { params: { query: { ...filter, data: false, ...pageQuery(pageParam) } }, signal }),
+      ),
     select: rowsOf("messages"),
   });
 }
@@ -40,7 +40,8 @@ export function outboundListQuery(filter: OutboundFilter) {
 export function outboundQuery(id: string) {
   return queryOptions({
     queryKey: [...keys.outbound, "one", id],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/messages/{id}", { ...pathOf(id), signal })),
+    queryFn: ({ signal }) =>
+      ok(api.GET("/api/v1/messages/{id}", { params: { path: { id }, query: { data: false } }, signal })),
   });
 }
 
@@ -59,7 +60,12 @@ export function useHeld(agent: string | undefined) {
       const messages: Outbound[] = [];
       let token: string | undefined;
       do {
-        const query = { status: "pending_approval" as const, ...(agent && { agent }), ...pageQuery(token) };
+        const query = {
+          status: "pending_approval" as const,
+          data: false,
+          ...(agent && { agent }),
+          ...pageQuery(token),
+        };
         const page = await ok(api.GET("/api/v1/messages", { params: { query }, signal }));
         messages.push(...page.messages);
         token = page.next_token;

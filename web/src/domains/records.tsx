@@ -86,7 +86,7 @@ function Values({ purpose, record }: { purpose: Purpose; record: PublishedRecord
     <dl className="grid grid-cols-[max-content_minmax(0,1fr)] items-center gap-x-4 gap-y-1 text-sm">
       <dt className="text-muted">Type</dt>
       <dd className="font-mono text-xs">{purpose.type}</dd>
-      <Value name="Name" value={record.host} />
+      <Value name="Name" value={record.name} />
       <Value name="Value" value={record.value} />
       {record.priority !== undefined && <Value name="Priority" value={String(record.priority)} />}
     </dl>
@@ -171,12 +171,12 @@ export function zoneFile({ dns_records, checks }: Domain): string {
     const record: PublishedRecord | undefined = dns_records[name];
     const check = checks?.find((one) => one.record === name);
     if (!record || check?.status === "ok") return [];
-    const { host, value, priority } = record;
-    if (takesMailAway(check)) return [`; ${host}. already has MX records, which stay as they are`];
-    if (purposes[name].type === "MX") return [`${host}. 3600 IN MX ${priority} ${value}.`];
-    const line = `${host}. 3600 IN TXT ${quoted(check?.merged ?? value)}`;
+    const { name: owner, value, priority } = record;
+    if (takesMailAway(check)) return [`; ${owner}. already has MX records, which stay as they are`];
+    if (purposes[name].type === "MX") return [`${owner}. 3600 IN MX ${priority} ${value}.`];
+    const line = `${owner}. 3600 IN TXT ${quoted(check?.merged ?? value)}`;
     if (!check?.merged || !check.found) return [line];
-    return [`; Replace the SPF record of ${host} with this one by hand: SPF fails if there are two.`, `; ${line}`];
+    return [`; Replace the SPF record of ${owner} with this one by hand: SPF fails if there are two.`, `; ${line}`];
   });
   return lines.length > 0 ? `${lines.join("\n")}\n` : "";
 }

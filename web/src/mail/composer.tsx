@@ -27,6 +27,7 @@ export function Composer({
   const [body, setBody] = useState("");
   const [to, setTo] = useState("");
   const [all, setAll] = useState(false);
+  const [quote, setQuote] = useState(false);
   const reply = useReply(agent, message.message_id);
   const forward = useForward(agent, message.message_id);
   const { isPending, error } = mode === "reply" ? reply : forward;
@@ -38,7 +39,7 @@ export function Composer({
     event?.preventDefault();
     const sent =
       mode === "reply"
-        ? await reply.mutateAsync({ body, reply_all: all })
+        ? await reply.mutateAsync({ body, reply_all: all, quote_history: quote })
         : await forward.mutateAsync({ to: recipients, body });
     if (sent.fix) toast("Not sent to everyone", sent.fix);
     if (sent.status === "pending_approval") toast("Waiting for approval", sent.hold?.reason);
@@ -69,7 +70,7 @@ export function Composer({
               ))}
             </>
           ) : (
-            <>As {agent}, with the whole message attached</>
+            <>As {agent}, with its text and its files</>
           )}
         </p>
         <IconButton icon={X} label="Discard" onClick={onClose} className="-m-1.5" />
@@ -100,6 +101,14 @@ export function Composer({
           hint={others.slice(0, 5).join(", ")}
           checked={all}
           onChange={(event) => setAll(event.target.checked)}
+        />
+      )}
+      {mode === "reply" && (
+        <Checkbox
+          label="Quote the message"
+          hint="Below your text, as mail programs do"
+          checked={quote}
+          onChange={(event) => setQuote(event.target.checked)}
         />
       )}
       {error && !problem?.errors.some(({ field }) => field.startsWith("to")) && <ErrorNote error={error} />}

@@ -1,5 +1,6 @@
-import { Bot, TriangleAlert } from "lucide-react";
+import { Bot, CalendarDays, TriangleAlert } from "lucide-react";
 import type { ReactNode } from "react";
+import { calendarLine } from "../../../src/message/calendar/words.ts";
 import type { MessageDetail } from "../api/client.ts";
 import { Badge } from "../ui/badge.tsx";
 import { RelativeTime } from "../ui/time.tsx";
@@ -41,6 +42,14 @@ export function MessageHead({ message }: { message: MessageDetail }) {
           </span>
         )}
       </div>
+      {message.calendar && (
+        <p className="flex items-start gap-2 text-xs">
+          <CalendarDays aria-hidden className="mt-px size-4 shrink-0 text-muted" />
+          <span className="wrap-anywhere">
+            <Untrusted text={calendarLine(message.calendar)} />
+          </span>
+        </p>
+      )}
       {elsewhere.length > 0 && (
         <Warning>
           {isUnsigned
@@ -49,8 +58,8 @@ export function MessageHead({ message }: { message: MessageDetail }) {
           <Addresses label="" addresses={elsewhere} />
         </Warning>
       )}
-      {message.defects.map((defect) => (
-        <Warning key={defect}>{defect}</Warning>
+      {message.defects.map(({ detail }) => (
+        <Warning key={detail}>{detail}</Warning>
       ))}
     </div>
   );

@@ -137,7 +137,8 @@ function Received({ agent, id }: { agent: string; id: string }) {
 function Sent({ id }: { id: string }) {
   const message = useQuery({
     queryKey: [...keys.outbound, "one", id],
-    queryFn: ({ signal }) => ok(api.GET("/api/v1/messages/{id}", { params: { path: { id } }, signal })),
+    queryFn: ({ signal }) =>
+      ok(api.GET("/api/v1/messages/{id}", { params: { path: { id }, query: { data: false } }, signal })),
   });
   return (
     <Loaded query={message} skeleton={loading}>

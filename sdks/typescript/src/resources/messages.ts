@@ -4,6 +4,7 @@ import type { List } from "../list.ts";
 import { Message } from "../message.ts";
 import type {
   Answer,
+  AttachedMessage,
   Body,
   Conversation,
   InboxMessage,
@@ -54,9 +55,14 @@ export class Messages extends Resource {
     return this.http.bytes(`${this.path(options.agent, id)}/raw`, options);
   }
 
-  /** The bytes of an attachment. */
-  attachment(id: string, index: number, options: OfAgent = {}): Promise<Uint8Array<ArrayBuffer>> {
+  /** The bytes of an attachment. `"2.0"` is the first file in the attached message 2. */
+  attachment(id: string, index: number | string, options: OfAgent = {}): Promise<Uint8Array<ArrayBuffer>> {
     return this.http.bytes(this.path(options.agent, id) + path`/attachments/${index}`, options);
+  }
+
+  /** A message that is attached, with its own text and files. */
+  attachedMessage(id: string, index: number | string, options: OfAgent = {}): Promise<AttachedMessage> {
+    return this.http.json(this.path(options.agent, id) + path`/attachments/${index}/message`, {}, options);
   }
 
   /** Replies to the Reply-To address, or else to From; with `reply_all` to all recipients too. */

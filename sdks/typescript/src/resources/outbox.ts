@@ -5,14 +5,17 @@ import { path, Resource } from "./resource.ts";
 
 /** Mail that agents sent, are sending or want to send. */
 export class Outbox extends Resource {
-  /** Newest first. */
+  /** Newest first; with `status: "pending_approval"` those that expire soonest first. */
   list(query: Query<"listOutbound"> & CallOptions = {}): List<Answer<"listOutbound">, Outbound> {
     return this.pages<Answer<"listOutbound">, "messages">("/api/v1/messages", "messages", query);
   }
 
-  /** A message with its status for each recipient. */
-  get(id: string, options?: CallOptions): Promise<Outbound> {
-    return this.http.json(path`/api/v1/messages/${id}`, {}, options);
+  /**
+   * A message with its status for each recipient. While it waits for approval, its attachments have their bytes as
+   * `data`, unless that is false here.
+   */
+  get(id: string, { data, ...options }: Query<"getOutbound"> & CallOptions = {}): Promise<Outbound> {
+    return this.http.json(path`/api/v1/messages/${id}`, { query: { data } }, options);
   }
 
   /** The bytes of the mail as it leaves. */
@@ -38,7 +41,7 @@ export class Outbox extends Resource {
 
 /** Held mail, and decisions about it. Requires an account's key; an agent's key never suffices. */
 export class Approvals extends Resource {
-  /** Mail that waits for a decision, newest first. */
+  /** Mail that waits for a decision, soonest expiry first. */
   list(query: Omit<Query<"listOutbound">, "status"> & CallOptions = {}): List<Answer<"listOutbound">, Outbound> {
     const asked = { ...query, status: "pending_approval" };
     return this.pages<Answer<"listOutbound">, "messages">("/api/v1/messages", "messages", asked);

@@ -23,13 +23,12 @@ export function account(deps: RouteDeps) {
       "",
       async ({ body, caller }) => {
         requireAccountKey(caller);
-        const { user } = caller;
-        const after = body.paused === undefined ? user : await store.pauseAccount(user.id, body.paused);
+        const after = await store.pauseAccount(caller.user.id, body.paused);
         if (!after) throw notFound("account");
         return { ...userOnWire(after), scope: caller.scope, agent: caller.agentId };
       },
       {
-        body: body({ paused: Type.Optional(flag({ description: "Freezes outbound mail of all agents." })) }),
+        body: body({ paused: flag({ description: "Freezes outbound mail of all agents." }) }),
         response: { 200: answer(Me) },
         ...operation({
           id: "patchMe",

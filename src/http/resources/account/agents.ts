@@ -19,6 +19,7 @@ import {
   answer,
   body,
   type Complain,
+  changeBody,
   choice,
   flag,
   type Given,
@@ -138,7 +139,7 @@ export function agents(deps: RouteDeps) {
     else if (agent_mode !== "local" && !isWrong("agent_mode")) complain("webhook_url", "is required for a cloud agent");
   });
 
-  const AgentChange = body(changeMembers, (given, complain) => {
+  const AgentChange = changeBody(changeMembers, (given, complain) => {
     if (given.webhook_url) checkUrl(given.webhook_url, urlPolicy, complain);
     checkGate(given, complain);
   });

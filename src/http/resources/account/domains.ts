@@ -1,9 +1,16 @@
 import { randomBytes } from "node:crypto";
 import { domainToASCII } from "node:url";
-import { type Static, Type } from "@sinclair/typebox";
+import type { Static } from "@sinclair/typebox";
 import { getPublicSuffix } from "tldts";
 import { type AdvisedCheck, adviseRecords } from "../../../domains/advice.ts";
-import { type DomainRecords, dnsTrouble, domainRecords, publishedTexts, shown } from "../../../domains/records.ts";
+import {
+  type DnsRecord,
+  type DomainRecords,
+  dnsTrouble,
+  domainRecords,
+  publishedTexts,
+  shown,
+} from "../../../domains/records.ts";
 import { domainWithKeys, newDkimKeys } from "../../../outbound/dkim-keys.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import { claimRows, type DomainWithKeys } from "../../../store/accounts/domains.ts";
@@ -14,7 +21,7 @@ import { Domain } from "../../../wire/domain.ts";
 import { optional, page } from "../../../wire/words.ts";
 import { answer, body, flag, invalid, query, text } from "../../framework/input.ts";
 import { operation } from "../../framework/openapi.ts";
-import { pageQuery, readPage } from "../../framework/pages.ts";
+import { cutPage, pageQuery } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
@@ -49,7 +56,7 @@ export function domains(deps: RouteDeps) {
         const claim = {
           id: newId("dom"),
           userId: caller.user.id,
-          domain: registrableName(body.domain),
+          domain: registrableName(body.domain, config.sharedDomain),
           verificationToken: `e2a-verify=${randomBytes(16).toString("hex")}`,
           dkimKeys: await newDkimKeys(deps.vault),
           domainsMax: config.limits.domainsPerAccount,
@@ -79,15 +86,7 @@ export function domains(deps: RouteDeps) {
         requireAccountKey(caller);
         // An account has few domains, so all are read and the page is cut from them.
         const all = await store.listDomains(caller.user.id);
-        const whole = query.page_size === undefined && query.token === undefined;
-        if (whole) return { domains: all.map((domain) => onWire(domain)) };
-        const { rows, next } = await readPage<DomainWithKeys, [string]>(
-          deps.vault,
-          query,
-          ["domains", caller.user.id],
-          async (after, limit) => all.filter((domain) => !after || domain.id < after[0]).slice(0, limit),
-          (domain) => [domain.id],
-        );
+        const { rows, next } = await cutPage(deps.vault, query, ["domains", caller.user.id], all);
         return { domains: rows.map((domain) => onWire(domain)), ...next };
       },
       {
@@ -153,13 +152,12 @@ export function domains(deps: RouteDeps) {
       "/:domain",
       async ({ params, body, caller }) => {
         const domain = await ownDomain(caller, params.domain);
-        if (body.paused === undefined) return onWire(domain);
         const after = await store.pauseDomain(caller.user.id, domain.domain, body.paused);
         if (!after) throw notFound("domain");
         return onWire({ ...domain, paused: after.paused });
       },
       {
-        body: body({ paused: Type.Optional(flag({ description: "Freezes outbound mail of all its agents." })) }),
+        body: body({ paused: flag({ description: "Freezes outbound mail of all its agents." }) }),
         response: { 200: answer(Domain) },
         ...operation({
           id: "patchDomain",
@@ -192,7 +190,7 @@ export function domains(deps: RouteDeps) {
   async function requireToken(domain: DomainWithKeys): Promise<void> {
     const txt = { host: domain.domain, value: domain.verificationToken };
     const refuse = (detail: string, fix: string, found: string[]) =>
-      new Failure("domain_not_verified", detail, { fix, extra: { expected: txt, found } });
+      new Failure("domain_not_verified", detail, { fix, extra: { expected: atApex(txt), found } });
     const found = await publishedTexts(resolver, txt.host).catch((error) => {
       throw refuse(dnsTrouble(error), "Try again shortly.", []);
     });
@@ -214,13 +212,39 @@ function asciiName(name: string): string | null {
 }
 
 /** Returns the name if an account can own it. Failure `invalid_request` otherwise. */
-function registrableName(name: string): string {
+function registrableName(name: string, sharedDomain: string): string {
   const ascii = asciiName(name);
   if (!ascii?.includes("."))
     throw invalid([{ field: "domain", message: "must be a domain name such as agents.example.com" }]);
+  if (ascii === sharedDomain)
+    throw invalid(
+      [{ field: "domain", message: "is this server's shared domain, which every account can use as it is" }],
+      "Register an agent on it with POST /api/v1/agents and a slug.",
+    );
   if (getPublicSuffix(ascii, { allowIcannDomains: true, allowPrivateDomains: true }) === ascii)
     throw invalid([{ field: "domain", message: "is a public suffix, under which others have their domains" }]);
   return ascii;
+}
+
+function recordsOnWire(records: DomainRecords): Static<typeof Domain>["dns_records"] {
+  const { mx, txt, spf, dmarc, dkim, dkim_ed25519 } = records;
+  return {
+    mx: atApex(mx),
+    ...optional("txt", txt && atApex(txt)),
+    spf: withName(spf),
+    dmarc: withName(dmarc),
+    ...optional("dkim", dkim && withName(dkim)),
+    ...optional("dkim_ed25519", dkim_ed25519 && withName(dkim_ed25519)),
+  };
+}
+
+function withName<R extends DnsRecord>(record: R): R & { name: string } {
+  return { ...record, name: record.host };
+}
+
+/** MX and proof are at the domain itself, which clients of the original expect as `@`. */
+function atApex<R extends DnsRecord>(record: R): R & { name: string } {
+  return { ...withName(record), host: "@" };
 }
 
 export function domainOnWire(
@@ -232,7 +256,7 @@ export function domainOnWire(
     domain: row.domain,
     verified: row.verifiedAt !== null,
     verification_token: row.verificationToken,
-    dns_records: records,
+    dns_records: recordsOnWire(records),
     created_at: row.createdAt.toISOString(),
     ...optional("verified_at", row.verifiedAt?.toISOString()),
     ...optional("degraded_at", row.degradedAt?.toISOString()),

@@ -1,6 +1,7 @@
 import { domainRecords } from "../../../domains/records.ts";
 import { eventBody } from "../../../notify/webhook.ts";
 import type { EventPage, EventPosition } from "../../../store/events/events.ts";
+import type { OutboundPlace } from "../../../store/outbound/outbound.ts";
 import type { AgentRow, UserRow } from "../../../store/schema.ts";
 import type { Store } from "../../../store/store.ts";
 import { Failure } from "../../../util/errors.ts";
@@ -142,14 +143,20 @@ async function* eventsOf(store: Store, user: UserRow) {
 
 async function* outboundOf(deps: RouteDeps, user: UserRow) {
   const { store } = deps;
-  for (let after: string | undefined; ; ) {
+  for (let after: OutboundPlace | undefined; ; ) {
     const page = { sort: "asc", limit: PAGE, after } as const;
-    const { rows } = await readOutbound(store, user.id, {}, page, ({ message }) => message.id);
+    const { rows }: { rows: OutboundPlace[] } = await readOutbound(
+      store,
+      user.id,
+      {},
+      page,
+      ({ message }) => message.id,
+    );
     for (const { id } of rows) {
       const [outbound, raw] = [await store.getOutbound(user.id, id), await store.outboundBytes(id)];
       if (outbound && raw) yield { ...(await withBodyOnWire(outbound, deps)), raw_message: asBase64(raw) };
     }
-    after = rows.at(-1)?.id;
+    after = rows.at(-1);
     if (!after || rows.length < PAGE) return;
   }
 }

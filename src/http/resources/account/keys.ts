@@ -3,8 +3,10 @@ import { issueKey } from "../../../accounts.ts";
 import { mayUse } from "../../../store/accounts/accounts.ts";
 import type { ApiKeyRow } from "../../../store/schema.ts";
 import { ApiKey, NewApiKey } from "../../../wire/key.ts";
-import { answer, body, choice, invalid, text, time } from "../../framework/input.ts";
+import { page } from "../../../wire/words.ts";
+import { answer, body, choice, invalid, query, text, time } from "../../framework/input.ts";
 import { operation } from "../../framework/openapi.ts";
+import { cutPage, pageQuery } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
@@ -29,17 +31,20 @@ export function keys(deps: RouteDeps) {
   return resource("/api/v1/keys")
     .get(
       "",
-      async ({ caller }) => {
+      async ({ query, caller }) => {
         requireAccountKey(caller);
-        return { keys: (await store.listKeys(caller.user.id)).map(keyOnWire) };
+        const all = await store.listKeys(caller.user.id);
+        const { rows, next } = await cutPage(deps.vault, query, ["keys", caller.user.id], all);
+        return { keys: rows.map(keyOnWire), ...next };
       },
       {
-        response: { 200: answer(Type.Object({ keys: Type.Array(ApiKey) })) },
+        query: query(pageQuery),
+        response: { 200: answer(page("keys", ApiKey)) },
         ...operation({
           id: "listKeys",
           tag: "keys",
           summary: "List API keys",
-          description: "Newest first.",
+          description: "Newest first; all of them unless `page_size` is given.",
           failures: ["forbidden"],
         }),
       },

@@ -3,9 +3,10 @@ import { newSigningSecret } from "../../../accounts.ts";
 import { secretRow } from "../../../store/accounts/accounts.ts";
 import type { SigningSecretRow } from "../../../store/schema.ts";
 import { NewSigningSecret, SigningSecret } from "../../../wire/key.ts";
-import { optional } from "../../../wire/words.ts";
-import { answer, body, text } from "../../framework/input.ts";
+import { optional, page } from "../../../wire/words.ts";
+import { answer, body, query, text } from "../../framework/input.ts";
 import { operation } from "../../framework/openapi.ts";
+import { cutPage, pageQuery } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { requireAccountKey } from "./agents.ts";
@@ -15,17 +16,20 @@ export function signingSecrets(deps: RouteDeps) {
   return resource("/api/v1/users/me/signing-secrets")
     .get(
       "",
-      async ({ caller }) => {
+      async ({ query, caller }) => {
         requireAccountKey(caller);
-        return { secrets: (await store.listSecrets(caller.user.id)).map(secretOnWire) };
+        const all = await store.listSecrets(caller.user.id);
+        const { rows, next } = await cutPage(deps.vault, query, ["secrets", caller.user.id], all);
+        return { secrets: rows.map(secretOnWire), ...next };
       },
       {
-        response: { 200: answer(Type.Object({ secrets: Type.Array(SigningSecret) })) },
+        query: query(pageQuery),
+        response: { 200: answer(page("secrets", SigningSecret)) },
         ...operation({
           id: "listSigningSecrets",
           tag: "secrets",
           summary: "List signing secrets",
-          description: "Newest first; the first one signs.",
+          description: "Newest first, and the first one signs; all of them unless `page_size` is given.",
           failures: ["forbidden"],
         }),
       },

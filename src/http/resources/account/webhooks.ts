@@ -6,9 +6,10 @@ import type { WebhookRow } from "../../../store/schema.ts";
 import { Delivery } from "../../../wire/delivery.ts";
 import type { EventType } from "../../../wire/event-types.ts";
 import { Webhook } from "../../../wire/webhook.ts";
-import { optional } from "../../../wire/words.ts";
-import { answer, body, type Complain, choice, invalid, list, text } from "../../framework/input.ts";
+import { optional, page } from "../../../wire/words.ts";
+import { answer, body, type Complain, changeBody, choice, invalid, list, query, text } from "../../framework/input.ts";
 import { operation } from "../../framework/openapi.ts";
+import { cutPage, pageQuery } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { checkUrl, ownAgent, requireAccountKey, webhookUrl, webhookUrlPolicy } from "./agents.ts";
@@ -44,7 +45,7 @@ export function webhooks(deps: RouteDeps) {
     if (wrong) complain("events", wrong);
   };
   const NewWebhook = body({ url: { ...webhookUrl, minLength: 1 }, ...members }, check);
-  const WebhookChange = body(
+  const WebhookChange = changeBody(
     {
       url: Type.Optional({ ...webhookUrl, minLength: 1 }),
       ...members,
@@ -106,13 +107,22 @@ export function webhooks(deps: RouteDeps) {
     )
     .get(
       "",
-      async ({ caller }) => {
+      async ({ query, caller }) => {
         requireAccountKey(caller);
-        return { webhooks: (await store.listWebhooks(caller.user.id)).map(webhookOnWire) };
+        const all = await store.listWebhooks(caller.user.id);
+        const { rows, next } = await cutPage(deps.vault, query, ["webhooks", caller.user.id], all);
+        return { webhooks: rows.map(webhookOnWire), ...next };
       },
       {
-        response: { 200: answer(Type.Object({ webhooks: Type.Array(Webhook) })) },
-        ...operation({ id: "listWebhooks", tag, summary: "List webhooks", description: "Newest first.", failures }),
+        query: query(pageQuery),
+        response: { 200: answer(page("webhooks", Webhook)) },
+        ...operation({
+          id: "listWebhooks",
+          tag,
+          summary: "List webhooks",
+          description: "Newest first; all of them unless `page_size` is given.",
+          failures,
+        }),
       },
     )
     .get(

@@ -1,8 +1,10 @@
 import { Type } from "@sinclair/typebox";
-import type { OutboundAttachment } from "../../../mail.ts";
+import type { Mailbox, OutboundAttachment } from "../../../mail.ts";
 import { htmlFromText } from "../../../message/html/from-text.ts";
 import { distinct } from "../../../outbound/reply.ts";
+import { listedAttachments } from "../../../outbound/send.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
+import { editedParts } from "../../../store/outbound/edited-parts.ts";
 import type { Decided, Decision, Edit } from "../../../store/outbound/holds.ts";
 import type { Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
 import type { Withdrawn } from "../../../store/outbound/withdraw.ts";
@@ -103,13 +105,14 @@ export function decisions(deps: RouteDeps) {
   }
 
   /**
-   * Composes the message with the given members in place of the agent's. Failures as with a send; nothing is stored.
+   * Composes the message with the given members in place of the agent's. Null if they change nothing: a client may hand
+   * back what it was shown. Failures as with a send; nothing is stored.
    */
-  async function edited({ message }: StoredOutbound, given: Given<typeof Approval>): Promise<Edit> {
+  async function edited({ message }: StoredOutbound, given: Given<typeof Approval>): Promise<Edit | null> {
     const agent = await store.getAgent(message.agentId);
     if (!agent) throw notFound("outbound message");
     const { content } = message;
-    const replaced = input.readRecipients(given);
+    const replaced = withNames(input.readRecipients(given), content);
     const recipients = distinct({
       to: given.to === undefined ? content.to : replaced.to,
       cc: given.cc === undefined ? content.cc : replaced.cc,
@@ -120,10 +123,18 @@ export function decisions(deps: RouteDeps) {
     if (Object.values(recipients).every((list) => list.length === 0))
       complain("to", "is required: name at least one recipient in to, cc or bcc");
     input.checkCount(recipients, complain, config.limits);
+    // A reviewer may hand back what there is.
+    if (given.subject !== message.subject) input.checkSubject(given.subject, complain);
     if (errors.size > 0) throw invalid([...errors].map(([field, problem]) => ({ field, message: problem })));
     const said = input.contentOf(contentIn(given));
     const bodies = await bodiesOf(content, given);
     const { replyTo, inReplyTo, references, headers } = content;
+    const subject = given.subject ?? message.subject;
+    const attachments = given.attachments === undefined ? await keptAttachments(message) : said.attachments;
+    const before = { ...content, subject: message.subject };
+    const after = { ...content, ...recipients, ...bodies, subject, attachments: listedAttachments(attachments) };
+    const isSame = editedParts(before, after).length === 0;
+    if (isSame && (given.attachments === undefined || (await hasFiles(message, attachments)))) return null;
     try {
       return await sender.edit(
         {
@@ -134,9 +145,9 @@ export function decisions(deps: RouteDeps) {
           inReplyTo,
           references,
           headers,
-          subject: given.subject ?? message.subject,
+          subject,
           ...bodies,
-          attachments: given.attachments === undefined ? await keptAttachments(message) : said.attachments,
+          attachments,
           conversationId: message.conversationId,
           originalConversation: content.originalConversation ?? null,
           asked: null,
@@ -169,13 +180,24 @@ export function decisions(deps: RouteDeps) {
     return { text: htmlToText(newHtml), html: newHtml };
   }
 
-  /** Reads the message's attachments from its bytes. */
-  async function keptAttachments({ id, content }: StoredOutbound["message"]): Promise<OutboundAttachment[]> {
-    if (content.attachments.length === 0) return [];
-    const bytes = await store.outboundBytes(id);
+  /** The parts of a message that its listed attachments became. */
+  async function filesOf({ id, content: { attachments } }: StoredOutbound["message"]) {
+    const bytes = attachments.length > 0 ? await store.outboundBytes(id) : null;
     const parts = bytes ? await deps.offload.attachments(bytes) : [];
-    return content.attachments.map((listed) => {
-      const found = counterpart(listed, content.attachments, parts);
+    return attachments.map((listed) => counterpart(listed, attachments, parts));
+  }
+
+  /** Whether these files have the bytes of the message's attachments, one by one. */
+  async function hasFiles(message: StoredOutbound["message"], files: OutboundAttachment[]): Promise<boolean> {
+    const found = await filesOf(message);
+    return files.every(({ content }, i) => Buffer.compare(content, found[i]?.content ?? new Uint8Array()) === 0);
+  }
+
+  /** Reads the message's attachments from its bytes. */
+  async function keptAttachments(message: StoredOutbound["message"]): Promise<OutboundAttachment[]> {
+    const files = await filesOf(message);
+    return message.content.attachments.map((listed, i) => {
+      const found = files[i];
       if (!found)
         throw new Failure("internal", `The attachment ${listed.filename} can no longer be read.`, {
           fix: "Approve it without changes, or send all attachments again.",
@@ -208,7 +230,7 @@ export function decisions(deps: RouteDeps) {
           ...outcome.sent,
           edited: settled.message.original !== null,
           ...optional("edited_parts", editedPartsOf(settled.message)),
-          ...optional("provider_message_id", providerMessageId(settled.recipients)),
+          ...optional("provider_message_id", providerMessageId(settled.message, settled.recipients)),
           content_hash: settled.message.contentHash,
         });
       },
@@ -312,6 +334,16 @@ export function decisions(deps: RouteDeps) {
       fix: `Only a person's approval can be undone. GET /api/v1/messages/${id} shows the message's current state.`,
     });
   }
+}
+
+type Recipients = Record<"to" | "cc" | "bcc", Mailbox[]>;
+
+/** Recipients with the names that the message has for them, unless other names are given: answers show bare addresses. */
+function withNames(given: Recipients, before: Recipients): Recipients {
+  const names = new Map([...before.to, ...before.cc, ...before.bcc].map(({ address, name }) => [address, name]));
+  const named = (list: Mailbox[]) =>
+    list.map(({ address, name }) => ({ address, name: name || (names.get(address) ?? "") }));
+  return { to: named(given.to), cc: named(given.cc), bcc: named(given.bcc) };
 }
 
 /** The members of an edit under the names that they have in a new message. */

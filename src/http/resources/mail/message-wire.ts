@@ -1,9 +1,10 @@
 /** Received messages as the API shows them. */
 import type { Static } from "@sinclair/typebox";
+import type { ReadMail } from "../../../mail.ts";
 import type { LabelledMessage, StoredMail } from "../../../store/mail/messages.ts";
-import { contentOnWire, messageOnWire } from "../../../store/mail/received.ts";
-import { InboxMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
-import { pick } from "../../../wire/words.ts";
+import { bare, contentOnWire, keptOf, messageOnWire } from "../../../store/mail/received.ts";
+import { AttachedMessage, InboxMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
+import { optional, pick } from "../../../wire/words.ts";
 import { Base64Bytes } from "../../body/base64.ts";
 
 /** A message in the list of one agent. */
@@ -27,6 +28,22 @@ export function detailOnWire(
     labels: message.labels,
     auth_headers: authHeaders,
     raw_message: asBase64(raw),
+  });
+}
+
+/** A message that is attached to another. */
+export function attachedOnWire(mail: ReadMail): Static<typeof AttachedMessage> {
+  const { cc, date, from, messageId, replyTo, subject, to } = mail;
+  return pick(AttachedMessage, {
+    from: from[0]?.address ?? "",
+    from_name: from[0]?.name ?? "",
+    to: bare(to),
+    ...optional("cc", cc.length > 0 ? bare(cc) : undefined),
+    ...optional("reply_to", replyTo.length > 0 ? bare(replyTo) : undefined),
+    subject,
+    date: date?.toISOString() ?? null,
+    email_message_id: messageId,
+    ...contentOnWire(keptOf(mail).content),
   });
 }
 

@@ -5,13 +5,13 @@ import type { Caller } from "../../../store/accounts/accounts.ts";
 import type { LabelledMessage, MessageFilter, StoredMail } from "../../../store/mail/messages.ts";
 import type { OutboundFilter } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";
-import { MessageDetail, MessageSummary } from "../../../wire/message.ts";
+import { AttachedMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
 import { page } from "../../../wire/words.ts";
 import { download } from "../../framework/download.ts";
 import { type Identity, requireStanding } from "../../framework/identity.ts";
 import {
   answer,
-  body,
+  changeBody,
   choice,
   flag,
   type Given,
@@ -28,7 +28,7 @@ import { pageQuery, readPage } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { ownAgent } from "../account/agents.ts";
-import { detailOnWire, summaryOnWire } from "./message-wire.ts";
+import { attachedOnWire, detailOnWire, summaryOnWire } from "./message-wire.ts";
 import { type ListedOutbound, readOutbound } from "./outbound-list.ts";
 import { outboundSummaryOnWire } from "./outbound-wire.ts";
 
@@ -83,6 +83,13 @@ export function messages(deps: RouteDeps) {
     return mail;
   }
 
+  /** A message's bytes, and the path of one of its attachments; null if it lists no such attachment. */
+  async function ownPart(caller: Caller, { email, id, index }: { email: string; id: string; index: string }) {
+    const { raw, content } = await ownMessage(caller, email, id);
+    const path = pathOf(index);
+    return { raw, path: content.attachments.some((one) => one.index === path?.[0]) ? path : null };
+  }
+
   /** The headers are signed for each answer, because receivers refuse old signatures. */
   async function signedHeaders(caller: Caller, mail: StoredMail, isRead: boolean): Promise<Record<string, string>> {
     const now = new Date(clock.now());
@@ -113,7 +120,7 @@ export function messages(deps: RouteDeps) {
       asked,
       ["sent", sort, filter],
       (after, limit) =>
-        readOutbound(store, agent.userId, filter, { sort, limit, after: after?.[0] }, (row) =>
+        readOutbound(store, agent.userId, filter, { sort, limit, after: after ? { id: after[0] } : undefined }, (row) =>
           outboundSummaryOnWire(row, agent.domain),
         ),
       ({ id }) => [id],
@@ -230,7 +237,7 @@ export function messages(deps: RouteDeps) {
         return summaryOnWire(changed);
       },
       {
-        body: body({
+        body: changeBody({
           status: Type.Optional(choice(["unread", "read"])),
           add_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),
           remove_labels: Type.Optional(list(label, LABELS_PER_CHANGE_MAX)),
@@ -276,19 +283,48 @@ export function messages(deps: RouteDeps) {
       "/:id/attachments/:index",
       ({ params, caller, exchange }) =>
         exchange.withWholeMessage(async () => {
-          const { raw, content } = await ownMessage(caller, params.email, params.id);
-          const listed = content.attachments.find((attachment) => String(attachment.index) === params.index);
-          const read = listed && (await deps.offload.attachment(raw, listed.index));
+          const { path, raw } = await ownPart(caller, params);
+          const read = path && (await deps.offload.attachment(raw, path));
           if (!read) throw notFound("attachment");
-          return download(exchange, read.content, listed.content_type, listed.filename || `attachment-${listed.index}`);
+          const { content_type: type, filename } = read.attachment;
+          return download(exchange, read.content, type, filename || `attachment-${params.index}`);
         }, "child"),
       operation({
         id: "getAttachment",
         tag: "messages",
         summary: "Download an attachment",
+        description: insideOfMessages,
         produces: { status: 200, description: "The decoded attachment", type: "*/*" },
       }),
+    )
+    .get(
+      "/:id/attachments/:index/message",
+      ({ params, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { path, raw } = await ownPart(caller, params);
+          const mail = path && (await deps.offload.attachedMessage(raw, path));
+          if (!mail) throw notFound("attached message");
+          return sized(exchange, attachedOnWire(mail));
+        }, "child"),
+      {
+        response: { 200: answer(AttachedMessage) },
+        ...operation({
+          id: "getAttachedMessage",
+          tag: "messages",
+          summary: "Read an attached message",
+          description: insideOfMessages,
+        }),
+      },
     );
+}
+
+const insideOfMessages =
+  "`index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of " +
+  "the file in it, such as `2.0`; for messages inside messages also more, up to five.";
+
+/** The path that an index like `2.0` means; null if it is none. */
+function pathOf(index: string): number[] | null {
+  return /^(?:0|[1-9]\d{0,4})(?:\.(?:0|[1-9]\d{0,4})){0,5}$/.test(index) ? index.split(".").map(Number) : null;
 }
 
 function filterOf(asked: Given<typeof ListQuery>): { filter: MessageFilter; sort: "asc" | "desc" } {

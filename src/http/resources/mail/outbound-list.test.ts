@@ -31,7 +31,7 @@ test("a page ends with the message whose text fills it, and the next one begins 
           it.app.store,
           it.userId,
           {},
-          { limit, after: after?.[0] },
+          { limit, after: after ? { id: after[0] } : undefined },
           ({ message }) => message.subject,
           () => 3 * mebibyte,
         ),

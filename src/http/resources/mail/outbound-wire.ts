@@ -4,6 +4,7 @@ import { furtherFields } from "../../../approval/further-fields.ts";
 import type { Reviews } from "../../../approval/reviews.ts";
 import type { Mailbox, Method } from "../../../mail.ts";
 import type { ShownLink } from "../../../message/html/shown-links.ts";
+import { providerIdOf } from "../../../outbound/provider-id.ts";
 import { bare } from "../../../store/mail/received.ts";
 import { editedParts } from "../../../store/outbound/edited-parts.ts";
 import type { Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
@@ -65,7 +66,7 @@ function onWire(
     email_message_id: message.emailMessageId,
     ...(links ? { body_text: content.text, ...optional("body_html", content.html ?? undefined) } : {}),
     ...optional("attachments", content.attachments.length > 0 ? content.attachments : undefined),
-    ...optional("provider_message_id", providerMessageId(recipients)),
+    ...optional("provider_message_id", providerMessageId(message, recipients)),
     ...optional("method", methodOf(recipients)),
     ...optional("hold", holdOf(message)),
     ...optional("content_hash", message.contentHash || undefined),
@@ -179,21 +180,13 @@ function methodOf(recipients: readonly RecipientRow[]): Method | undefined {
   );
 }
 
-/** The queue id in the reply to the last DATA, as Postfix, Exim, Amazon SES and similar servers write it. */
-const queueIds = [
-  /\bqueued as ([\w.-]{4,200})/i,
-  /\bok:? +id=([\w.-]{4,200})/i,
-  /^250(?: 2\.\d\.\d)? ok:? +<?([\w.-]*\d[\w.-]{3,200})>?$/i,
-];
-
-/** The upstream's id for the message, if its reply has one. */
-export function providerMessageId(recipients: readonly RecipientRow[]): string | undefined {
-  for (const { method, smtpReply } of recipients) {
-    if (method !== "smtp" || !smtpReply?.startsWith("250")) continue;
-    for (const pattern of queueIds) {
-      const [, id] = pattern.exec(smtpReply.trim()) ?? [];
-      if (id) return id;
-    }
+/** The upstream's id for the message, of the first recipient that has one. */
+export function providerMessageId(message: OutboundRow, recipients: readonly RecipientRow[]): string | undefined {
+  for (const { method, address, smtpReply, providerMessageId: id } of recipients) {
+    // Earlier versions kept only the reply.
+    const known = { messageId: message.emailMessageId, recipient: address };
+    const found = id ?? (method === "smtp" ? providerIdOf(smtpReply, known) : null);
+    if (found !== null) return found;
   }
   return undefined;
 }

@@ -5,21 +5,33 @@ import type { OutboundFilter, Outbound as StoredOutbound } from "../../../store/
 import type { Store } from "../../../store/store.ts";
 import { Failure } from "../../../util/errors.ts";
 import { Outbound, outboundStatuses } from "../../../wire/outbound.ts";
-import { page } from "../../../wire/words.ts";
+import { optional, page } from "../../../wire/words.ts";
 import { download } from "../../framework/download.ts";
-import { answer, choice, query, text, time } from "../../framework/input.ts";
+import { answer, choice, flag, query, text, time } from "../../framework/input.ts";
 import { sized } from "../../framework/large-answer.ts";
 import { operation } from "../../framework/openapi.ts";
 import { pageQuery, readPage } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
-import { type RouteDeps, resource } from "../../framework/resource.ts";
+import { type Exchange, type RouteDeps, resource } from "../../framework/resource.ts";
 import { ownAgent, requireAccountKey } from "../account/agents.ts";
 import { decider } from "./decider.ts";
+import { asBase64 } from "./message-wire.ts";
 import { type ListedOutbound, readOutbound } from "./outbound-list.ts";
 import { outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
 
 export { counterpart } from "../../../approval/attached-files.ts";
 
+/** The page that reviewers' programs count on (WIRE). */
+const PENDING_PAGE_SIZE = 100;
+
+const dataQuery = {
+  data: Type.Optional(
+    flag({
+      default: true,
+      description: "`false` leaves out the bytes of the files of messages that wait for approval.",
+    }),
+  ),
+};
 const ListQuery = query({
   status: Type.Optional(choice(outboundStatuses)),
   type: Type.Optional(
@@ -31,11 +43,29 @@ const ListQuery = query({
   conversation_id: Type.Optional(text({ max: 64 })),
   since: Type.Optional(time({ description: "Handed in at or after this time." })),
   until: Type.Optional(time({ description: "Handed in before this time." })),
+  ...dataQuery,
   ...pageQuery,
 });
 
 export function outbound(deps: RouteDeps) {
   const { store, vault, clock, offload } = deps;
+
+  /** A message with its texts and, while it waits for approval, with the bytes of its files. */
+  async function shownWhole(found: StoredOutbound, exchange: Exchange, withData = true) {
+    const shown = await withBodyOnWire(found, deps);
+    const { id, status, content } = found.message;
+    const listed = content.attachments;
+    if (!withData || status !== "pending_approval" || listed.length === 0) return shown;
+    const parts = await exchange.withWholeMessage(async () => {
+      const bytes = await store.outboundBytes(id);
+      return bytes ? offload.attachments(bytes) : [];
+    }, "child");
+    const attachments = listed.map((one) => {
+      const content = counterpart(one, listed, parts)?.content;
+      return { ...one, ...optional("data", content && asBase64(content)) };
+    });
+    return { ...shown, attachments };
+  }
 
   return resource("/api/v1/messages")
     .get(
@@ -55,14 +85,19 @@ export function outbound(deps: RouteDeps) {
         const show = async (row: StoredOutbound) => {
           const { id, status } = row.message;
           const whole = status === "pending_approval" ? await store.getOutbound(caller.user.id, id) : null;
-          return whole ? withBodyOnWire(whole, deps) : outboundOnWire(row);
+          return whole ? shownWhole(whole, exchange, query.data) : outboundOnWire(row);
         };
-        const { rows, next } = await readPage<ListedOutbound<Static<typeof Outbound>>, [string]>(
+        const isPending = query.status === "pending_approval";
+        const sort = isPending ? "expiry" : "desc";
+        const { rows, next } = await readPage<ListedOutbound<Static<typeof Outbound>>, [string, ...number[]]>(
           vault,
-          query,
+          { ...query, page_size: query.page_size ?? (isPending ? PENDING_PAGE_SIZE : undefined) },
           ["outbound", caller.user.id, filter],
-          (after, limit) => readOutbound(store, caller.user.id, filter, { limit, after: after?.[0] }, show, textChars),
-          ({ id }) => [id],
+          (at, limit) => {
+            const after = at ? { id: at[0], expiresAt: at[1] === undefined ? undefined : new Date(at[1]) } : undefined;
+            return readOutbound(store, caller.user.id, filter, { sort, limit, after }, show, charsOf);
+          },
+          ({ id, expiresAt }) => (isPending && expiresAt ? [id, expiresAt.getTime()] : [id]),
         );
         const messages = rows.map(({ shown }) => shown);
         return sized(exchange, { messages, ...next });
@@ -75,17 +110,19 @@ export function outbound(deps: RouteDeps) {
           tag: "sending",
           summary: "List what agents sent",
           description:
-            "Newest first, of every status. A key of one agent sees only that agent's. A page ends early when its held " +
-            "messages have more than 4 MB of text.",
+            "Newest first, of every status; with `status=pending_approval` those that expire soonest first, 100 to a page. " +
+            "A key of one agent sees only that agent's. A page ends early when its held messages have more than 4 MB of " +
+            "texts and files.",
           failures: ["forbidden", "not_found"],
         }),
       },
     )
     .get(
       "/:id",
-      async ({ params, caller, exchange }) =>
-        sized(exchange, await withBodyOnWire(await ownOutbound(store, caller, params.id), deps)),
+      async ({ params, query, caller, exchange }) =>
+        sized(exchange, await shownWhole(await ownOutbound(store, caller, params.id), exchange, query.data)),
       {
+        query: query(dataQuery),
         response: { 200: answer(Outbound) },
         ...operation({ id: "getOutbound", tag: "sending", summary: "Get a sent message and its delivery status" }),
       },
@@ -199,8 +236,11 @@ export async function ownOutbound(store: Store, caller: Caller, id: string): Pro
   });
 }
 
-function textChars({ body_text = "", body_html = "", original }: Static<typeof Outbound>): number {
-  return body_text.length + body_html.length + (original?.body_text.length ?? 0) + (original?.body_html?.length ?? 0);
+/** Characters of the texts and files that a listed message has, about. */
+function charsOf({ body_text = "", body_html = "", original, attachments = [] }: Static<typeof Outbound>): number {
+  const texts = [body_text, body_html, original?.body_text ?? "", original?.body_html ?? ""];
+  const files = attachments.map(({ data, size }) => (data === undefined ? 0 : (size * 4) / 3));
+  return [...texts.map(({ length }) => length), ...files].reduce((sum, chars) => sum + chars, 0);
 }
 
 function words(status: string): string {

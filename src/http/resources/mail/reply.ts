@@ -1,5 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { OutboundAttachment } from "../../../mail.ts";
+import { type Texts, withForwarded, withQuote } from "../../../message/quote.ts";
 import {
   distinct,
   forwardSubject,
@@ -14,6 +15,7 @@ import type { AgentRow } from "../../../store/schema.ts";
 import type { FieldError } from "../../../util/errors.ts";
 import { Sent } from "../../../wire/outbound.ts";
 import { optional } from "../../../wire/words.ts";
+import { TEXT_BYTES_MAX } from "../../body/json-body.ts";
 import { answer, type Complain, choice, complete, flag, invalid, openBody } from "../../framework/input.ts";
 import { operation } from "../../framework/openapi.ts";
 import { notFound } from "../../framework/problem.ts";
@@ -39,6 +41,13 @@ function leftOut(unproven: Unproven[]): string | undefined {
   );
 }
 
+/** Failure `invalid_request` if the texts with what they quote are longer than a message may have. */
+function checkTexts(texts: Texts): void {
+  for (const [field, text] of [["body", texts.text] as const, ["html_body", texts.html ?? ""] as const])
+    if (Buffer.byteLength(text) > TEXT_BYTES_MAX)
+      throw invalid([{ field, message: `makes more than ${TEXT_BYTES_MAX} bytes with what it quotes` }]);
+}
+
 /** Addresses that a sentence names for one field. */
 const LEFT_OUT_NAMED_MAX = 5;
 
@@ -54,6 +63,12 @@ export function replies(deps: RouteDeps) {
       reply_all: Type.Optional(
         flag({ default: false, description: "Also to everyone else who received the message." }),
       ),
+      quote_history: Type.Optional(
+        flag({
+          default: false,
+          description: "Adds the answered message below `body` (and `html_body`), as mail programs quote it.",
+        }),
+      ),
       ...input.contentMembers,
     },
     (given, complain) => input.checkContent(given, complain, limits),
@@ -65,8 +80,16 @@ export function replies(deps: RouteDeps) {
       body: Type.Optional(input.bodyText),
       include: Type.Optional(
         choice(inclusions, {
-          default: "message",
-          description: "What to include: the whole message as a file, only its attachments, or nothing.",
+          description:
+            "The files to include: the whole message as one file, its attachments, or none. By default its attachments, with " +
+            "`quote_history`.",
+        }),
+      ),
+      quote_history: Type.Optional(
+        flag({
+          description:
+            "Adds the message's text and HTML below `body`, under its From, Date, Subject and To. By default, only if " +
+            "`include` is not given.",
         }),
       ),
       ...input.contentMembers,
@@ -79,12 +102,12 @@ export function replies(deps: RouteDeps) {
 
   async function findOwn(caller: Caller, address: string, id: string): Promise<Found & { agent: AgentRow }> {
     const agent = mayWrite(await ownAgent(store, caller, address));
-    const found = await findMessage(store, agent, id);
+    const found = await findMessage(deps, agent, id);
     if (!found) throw notFound("message");
     return { agent, ...found };
   }
 
-  /** The parts of the original that a forward includes. */
+  /** The files of the original that a forward includes. */
   async function enclosed(
     { original, raw }: Found,
     include: (typeof inclusions)[number],
@@ -95,12 +118,21 @@ export function replies(deps: RouteDeps) {
       const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
       return [{ filename, contentType: "message/rfc822", content: bytes }];
     }
-    const read = await deps.offload.attachments(bytes);
-    return read.map(({ attachment: { filename, content_type }, content }) => ({
+    const read = await deps.offload.attachments(bytes, { opens: true });
+    return read.map(({ attachment: { filename, content_type, content_id }, content }) => ({
       filename,
       contentType: content_type,
+      ...(content_id ? { contentId: content_id } : {}),
       content,
     }));
+  }
+
+  /** The message with HTML that may stand in another mail, beside the pictures in `files`. */
+  async function quotableOf({ quotable }: Found, files: readonly OutboundAttachment[]) {
+    const { html } = quotable;
+    if (html === null) return quotable;
+    const contentIds = files.flatMap(({ contentId }) => contentId ?? []);
+    return { ...quotable, html: await deps.offload.quotableHtml(html, contentIds) };
   }
 
   /** The recipients of a reply. Failure `invalid_request` if the original does not say whom to answer. */
@@ -121,7 +153,8 @@ export function replies(deps: RouteDeps) {
     .post(
       "/:id/reply",
       async ({ params, body, caller, request, exchange, set, status }) => {
-        const { agent, original } = await findOwn(caller, params.email, params.id);
+        const { agent, ...found } = await findOwn(caller, params.email, params.id);
+        const { original } = found;
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const { recipients, unproven } = answered(
           original,
@@ -129,6 +162,9 @@ export function replies(deps: RouteDeps) {
           given.reply_all ?? false,
           input.readRecipients(given),
         );
+        const content = input.contentOf(given);
+        const texts = given.quote_history ? withQuote(content, await quotableOf(found, [])) : content;
+        checkTexts(texts);
         const outcome = await submit(
           deps,
           {
@@ -137,7 +173,8 @@ export function replies(deps: RouteDeps) {
             replyTo: [],
             ...recipients,
             subject: replySubject(original.subject),
-            ...input.contentOf(given),
+            ...content,
+            ...texts,
             conversationId: given.conversation_id || original.conversationId,
             originalConversation: original.conversationId,
             ...replyThread(original),
@@ -155,7 +192,7 @@ export function replies(deps: RouteDeps) {
           takesAttachments: true,
           summary: "Reply to a message",
           description:
-            "To its Reply-To, or else its From; for the agent's own message, to its recipients. Nothing is quoted. " +
+            "To its Reply-To, or else its From; for the agent's own message, to its recipients. " +
             "If the signature that proves the sender leaves out Reply-To, To or Cc (`authentication.unsigned`), " +
             "that field chooses no recipients, and `fix` names those left out. " +
             "Responses are those of POST /api/v1/send.",
@@ -171,7 +208,16 @@ export function replies(deps: RouteDeps) {
         const { original } = found;
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const content = input.contentOf(given);
-        const attachments = [...content.attachments, ...(await enclosed(found, given.include ?? "message"))];
+        const files = await enclosed(found, given.include ?? "attachments");
+        const taken = new Set(content.attachments.map(({ contentId }) => contentId));
+        // A picture of the original must not take the place of one of the new text.
+        const isQuoted = given.quote_history ?? given.include === undefined;
+        const quoted = files.map(({ contentId, ...file }) =>
+          contentId === undefined || !isQuoted || taken.has(contentId) ? file : { ...file, contentId },
+        );
+        const attachments = [...content.attachments, ...quoted];
+        const texts = isQuoted ? withForwarded(content, await quotableOf(found, quoted)) : content;
+        checkTexts(texts);
         const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
         const { outboundMessageSize: max } = limits;
         if (bytes > max) throw invalid([{ field: "include", message: `makes ${bytes} bytes; the limit is ${max}` }]);
@@ -184,6 +230,7 @@ export function replies(deps: RouteDeps) {
             ...input.readRecipients(given),
             subject: forwardSubject(original.subject),
             ...content,
+            ...texts,
             attachments,
             conversationId: given.conversation_id || original.conversationId,
             originalConversation: original.conversationId,
@@ -202,7 +249,9 @@ export function replies(deps: RouteDeps) {
           tag: "sending",
           takesAttachments: true,
           summary: "Forward a message",
-          description: "Responses are those of POST /api/v1/send.",
+          description:
+            "As a person would forward it: its text below `body`, and its attachments. With `include: message` it is one file, as " +
+            "it was received. Responses are those of POST /api/v1/send.",
           failures: submitFailures,
           example: { to: ["bob@example.com"], body: "For you." },
         }),

@@ -40,6 +40,11 @@ export const subjectLine = text({
   says: `one line of at most ${LINE_CHARS_MAX} characters, without line breaks`,
 });
 
+/** Reports a subject without words. */
+export function checkSubject(subject: string | undefined, complain: Complain): void {
+  if (subject?.trim() === "") complain("subject", "must not be empty");
+}
+
 export const bodyText = anyText("Plain text.");
 
 export const bodyHtml = anyText("Empty for none.");

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../../../test/smtp/scripted-smtp.ts";
+import { deliver } from "../../../../test/smtp/smtp-client.ts";
 import { startTestApp } from "../../../../test/support/app.ts";
 import { createOwner, issueKey } from "../../../accounts.ts";
 import { createVault, loadOrCreateKeyFile } from "../../../vault.ts";
@@ -20,6 +21,7 @@ async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, 
   return {
     upstream,
     agent: agent.email as string,
+    smtp: it.app.smtp.port,
     api: it.api,
     /** The Authorization header of another account. */
     async neighbour() {
@@ -57,6 +59,26 @@ test("what the upstream takes is sent, and named as the upstream named it", asyn
   expect(named).toEqual({
     ...{ postfix: "4XyZ12AbCd", exim: "1rXyZa-0004Bc-2D", ses: "0100018d2e3f-a1b2-c3d4-000000", chatty: undefined },
   });
+});
+
+test("an answer to the id that the upstream gave is in the conversation of what it answers", async () => {
+  const ses = "0102018f2a3b4c5d-5f1d9c6a-1b2c-3d4e-5f60-718293a4b5c6-000000";
+  const outlook = "DB7PR04MB5563FE869D6775CC3C284AD294129@DB7PR04MB5563.eurprd04.prod.outlook.com";
+  const rows: [reply: string, id: string][] = [
+    [`250 Ok ${ses}`, `<${ses}@email.amazonses.com>`],
+    [`250 2.0.0 OK <${outlook}> [Hostname=DB7PR04MB5563.eurprd04.prod.outlook.com]`, `<${outlook}>`],
+  ];
+  let reply = "";
+  await using it = await startWithUpstream((stage) => (stage === "message" ? reply : undefined));
+  for (const [given, id] of rows) {
+    reply = given;
+    const { body: sent } = await it.send(["ann@outside.example"]);
+    const message = `From: ann@outside.example\r\nSubject: Re: Hello\r\nIn-Reply-To: ${id}\r\n\r\nYes.\r\n`;
+    await deliver(it.smtp, { from: "ann@outside.example", to: it.agent, message });
+    const query = `/api/v1/agents/${it.agent}/messages?sort=desc&page_size=1`;
+    const [answer] = (await it.api("GET", query)).body.messages;
+    expect(answer).toMatchObject({ subject: "Re: Hello", conversation_id: sent.conversation_id });
+  }
 });
 
 test("what the upstream refuses for everybody is 502 with its reply, also when it is asked again", async () => {
@@ -114,8 +136,10 @@ test("what looks like a loop is held until the account lets it go", async () => 
   await using it = await startWithUpstream(undefined, { "limits.loop_messages": 2 });
   // Mail to the reviewers would leave by the same upstream.
   await it.api("PATCH", `/api/v1/agents/${it.agent}`, { hitl_notify_email: false });
-  for (let i = 0; i < 2; i++) expect((await it.send(["ann@outside.example"])).status).toBe(200);
-  const held = [await it.send(["ann@outside.example"]), await it.send(["ann@outside.example"], { subject: "Again" })];
+  const answer = (subject: string) =>
+    it.send(["ann@outside.example"], { subject, reply_to_message_id: "<question@outside.example>" });
+  for (let i = 0; i < 2; i++) expect((await answer(`${i}`)).status).toBe(200);
+  const held = [await answer("Once more"), await answer("Again")];
   for (const { status, body } of held)
     expect({ status, body }).toMatchObject({
       status: 202,
@@ -136,7 +160,8 @@ test("what the loop breaker lets go on is held by a gate that was switched on me
   await using it = await startWithUpstream(undefined, { "limits.loop_messages": 2 });
   const path = `/api/v1/agents/${it.agent}`;
   await it.api("PATCH", path, { hitl_notify_email: false });
-  const send = (subject: string) => it.send(["ann@outside.example"], { subject });
+  const send = (subject: string) =>
+    it.send(["ann@outside.example"], { subject, reply_to_message_id: "<question@outside.example>" });
   for (const subject of ["One", "Two"]) expect((await send(subject)).status).toBe(200);
   const stopped = [await send("Three"), await send("Four")].map(({ body }) => body.message_id);
   await it.api("PATCH", path, { hitl_enabled: true });

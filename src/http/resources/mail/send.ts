@@ -41,6 +41,7 @@ export function sends(deps: RouteDeps) {
     (given, complain, isWrong) => {
       if (given.from) input.readMailboxes("from", given.from, complain);
       input.checkAddressed(given, complain, isWrong);
+      input.checkSubject(given.subject, complain);
       input.checkContent(given, complain, limits);
       input.readMailboxes("reply_to", given.reply_to, complain);
       input.checkReferences(given.references ?? [], complain);
@@ -75,7 +76,7 @@ export function sends(deps: RouteDeps) {
     const originalConversation = null;
     if (!answers) return { inReplyTo: references.at(-1) ?? null, references, originalConversation };
     if (input.isThreadId(answers)) return { ...replyThread({ messageId: answers, references }), originalConversation };
-    const found = await findMessage(store, agent, answers);
+    const found = await findMessage(deps, agent, answers);
     if (!found)
       throw invalid([
         { field: "reply_to_message_id", message: `is neither a message of ${agent.id} nor a Message-ID` },

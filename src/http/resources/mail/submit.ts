@@ -1,9 +1,10 @@
 import type { Static } from "@sinclair/typebox";
+import { type Quotable, quotedDate } from "../../../message/quote.ts";
+import { renamedMessageId } from "../../../outbound/provider-id.ts";
 import { inboundOriginal, type Original, outboundOriginal } from "../../../outbound/reply.ts";
 import type { SendRequest } from "../../../outbound/send.ts";
 import type { Outbound } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";
-import type { Store } from "../../../store/store.ts";
 import { Failure } from "../../../util/errors.ts";
 import type { Sent } from "../../../wire/outbound.ts";
 import { principalKey } from "../../framework/idempotency.ts";
@@ -29,6 +30,8 @@ interface Context {
 /** A message that is answered or forwarded, and its bytes. */
 export interface Found {
   original: Original;
+  /** What a quote shows of it, with its HTML as it was written. */
+  quotable: Quotable;
   raw(): Promise<Uint8Array | null>;
 }
 
@@ -79,16 +82,30 @@ export function prefersAsync(request: Request, set: Context["set"]): boolean {
 }
 
 /** Finds the agent's message with this id, received or sent; null if there is none. */
-export async function findMessage(store: Store, agent: AgentRow, id: string): Promise<Found | null> {
+export async function findMessage(
+  { store, config }: Pick<RouteDeps, "store" | "config">,
+  agent: AgentRow,
+  id: string,
+): Promise<Found | null> {
   const inbound = await store.getMessage(agent.id, id);
   if (inbound) {
     const { message, content, raw } = inbound;
-    return { original: inboundOriginal(message, content), raw: async () => raw };
+    const { to, cc, subject } = message;
+    const { text, html } = content;
+    const date = quotedDate(content.headers, message.createdAt);
+    const quotable = { from: message.from[0] ?? null, to, cc, subject, date, text, html };
+    return { original: inboundOriginal(message, content), quotable, raw: async () => raw };
   }
   const outbound = await store.getOutbound(agent.userId, id);
   // The server's own mail to reviewers must not be answered or forwarded: it has links that decide.
   if (outbound?.message.agentId !== agent.id || outbound.message.type === "notice") return null;
-  return { original: outboundOriginal(outbound.message), raw: () => store.outboundBytes(id) };
+  const { outboundSmtp: upstream } = config;
+  const { host } = upstream.byDomain.find(({ domain }) => domain === agent.domain) ?? upstream;
+  const renamed = outbound.recipients.flatMap((one) => renamedMessageId(one.providerMessageId, host) ?? []);
+  const { subject, createdAt: date } = outbound.message;
+  const { from, to, cc, text, html } = outbound.message.content;
+  const quotable = { from, to, cc, subject, date, text, html };
+  return { original: outboundOriginal(outbound.message, renamed), quotable, raw: () => store.outboundBytes(id) };
 }
 
 /** Returns the agent if it may send. Failure `forbidden` for a domain's own mailbox. */

@@ -73,11 +73,70 @@ class Authentication(Model):
 
 
 @dataclass(frozen=True)
+class Calendar(Model):
+    """The event that a message invites to, changes, answers or cancels (RFC 5545)."""
+
+    #: What the sender wants: ``REQUEST`` invites or changes, ``CANCEL`` cancels, ``REPLY`` answers (RFC 5546); null
+    #: if it does not say.
+    method: Optional[str] = None
+    #: The same in every message about this event.
+    uid: str = ""
+    #: RFC 3339 with the offset of its time zone, ``2026-06-15T10:00:00+02:00``; only a day for an event that takes
+    #: all day, ``2026-06-15``; without an offset if its time zone is unknown. Null if it cannot be read.
+    start: Optional[str] = None
+    #: Like ``start``. Exclusive: an event of one whole day ends on the next day.
+    end: Optional[str] = None
+    summary: str = ""
+    location: str = ""
+    #: A bare address. Nothing proves it: see ``from`` and ``verified``.
+    organizer: Optional[str] = None
+    organizer_name: str = ""
+    #: How many are invited.
+    attendees: int = 0
+    #: Whether it is a series; ``start`` and ``end`` are those of its first event.
+    recurring: bool = False
+
+
+@dataclass(frozen=True)
+class Defect(Model):
+    """Something that was repaired, guessed or left out when a message was read."""
+
+    #: Stable, such as ``charset_wrong``; docs/delivery.md lists them.
+    code: str = ""
+    #: One sentence for people.
+    detail: str = ""
+
+
+@dataclass(frozen=True)
 class HeaderField(Model):
     """A header field, decoded."""
 
     name: str = ""
     value: str = ""
+
+
+@dataclass(frozen=True)
+class AttachedMessage(Model):
+    """A message that is attached to another. Nothing in it is proven."""
+
+    #: The bare address of the From field; empty when it has none. Nothing proves it.
+    from_: str = ""
+    from_name: str = ""
+    to: List[str] = field(default_factory=list)
+    cc: List[str] = field(default_factory=list)
+    reply_to: List[str] = field(default_factory=list)
+    subject: str = ""
+    #: What its Date field says; null if that cannot be read.
+    date: Optional[datetime] = None
+    email_message_id: Optional[str] = None
+    text: str = ""
+    html: Optional[str] = None
+    #: The new part of the text, without quotes. What is forwarded stays.
+    reply_text: str = ""
+    attachments: List[AttachmentData] = field(default_factory=list)
+    calendar: Optional[Calendar] = None
+    headers: List[HeaderField] = field(default_factory=list, repr=False)
+    defects: List[Defect] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -134,9 +193,9 @@ class MessageData(MessageSummaryData, RawMail):
     html: Optional[str] = None
     #: The new part of the text, without quotes. What is forwarded stays.
     reply_text: str = ""
+    calendar: Optional[Calendar] = None
     authentication: Authentication = field(default_factory=Authentication)
     headers: List[HeaderField] = field(default_factory=list, repr=False)
-    #: What was wrong with the message, one sentence each.
-    defects: List[str] = field(default_factory=list)
+    defects: List[Defect] = field(default_factory=list)
     #: The same in the event log.
     event_id: Optional[str] = None

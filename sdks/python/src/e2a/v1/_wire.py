@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Dict, Mapping, Optional, Sequence, Union
 from urllib.parse import quote
 
+from ._decode import Model
 from .errors import ConfigurationError
 
 #: RFC 3339 text, or a datetime with a time zone.
@@ -37,8 +38,9 @@ class File:
         return cls(path.name, path.read_bytes(), content_type)
 
 
-#: Something to attach: a File, a path, or the API's own ``{"filename", "data": base64, "content_type"?}``.
-Attachable = Union[File, "os.PathLike[str]", Mapping[str, Any]]
+#: Something to attach: a File, a path, the API's own ``{"filename", "data": base64, "content_type"?}``, or an attachment
+#: of a message that waits for approval.
+Attachable = Union[File, "os.PathLike[str]", Mapping[str, Any], Model]
 
 
 def present(members: Mapping[str, Any]) -> Dict[str, Any]:
@@ -73,6 +75,8 @@ def files(given: Optional[Sequence[Attachable]]) -> Optional[Sequence[Mapping[st
 def _file(given: Attachable) -> Mapping[str, Any]:
     if isinstance(given, os.PathLike):
         given = File.from_path(given)
+    if isinstance(given, Model):
+        return given.raw
     if not isinstance(given, File):
         return given
     kind = given.content_type or mimetypes.guess_type(given.filename)[0]

@@ -11,8 +11,11 @@ from typing import Any, Dict, List, Optional
 
 from ._decode import NO_TIME, Model
 from ._messages import ArcResult as ArcResult
+from ._messages import AttachedMessage as AttachedMessage
 from ._messages import AttachmentData as AttachmentData
 from ._messages import Authentication as Authentication
+from ._messages import Calendar as Calendar
+from ._messages import Defect as Defect
 from ._messages import DkimResult as DkimResult
 from ._messages import DmarcResult as DmarcResult
 from ._messages import HeaderField as HeaderField
@@ -157,9 +160,12 @@ class TestMail(Model):
 class DnsRecord(Model):
     """A record to publish."""
 
+    #: ``@`` for the domain itself, otherwise as ``name``.
     host: str = ""
     value: str = ""
     priority: Optional[int] = None
+    #: The whole name of the record.
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -302,6 +308,14 @@ class Original(Model):
 
 
 @dataclass(frozen=True)
+class OutboundAttachment(AttachmentData):
+    """An attachment of a sent message. ``approvals.approve`` takes it back as it is, while it has its bytes."""
+
+    #: The bytes as base64, while the message waits for approval.
+    data: Optional[str] = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Outbound(Model):
     """A message that an agent sent, or wants to send."""
 
@@ -323,7 +337,7 @@ class Outbound(Model):
     email_message_id: str = ""
     body_text: Optional[str] = None
     body_html: Optional[str] = None
-    attachments: List[AttachmentData] = field(default_factory=list)
+    attachments: List[OutboundAttachment] = field(default_factory=list)
     provider_message_id: Optional[str] = None
     method: Optional[str] = None
     hold: Optional[HoldReason] = None

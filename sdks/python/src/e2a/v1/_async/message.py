@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence, Type, 
 
 from .._wire import Addresses, Attachable
 from ..errors import ConfigurationError
-from ..models import AttachmentData, MessageData, MessageSummaryData, Sent
+from ..models import AttachedMessage, AttachmentData, MessageData, MessageSummaryData, Sent
 
 if TYPE_CHECKING:
     from .messages import AsyncMessages
@@ -27,6 +27,7 @@ class AsyncBound(MessageSummaryData):
         *,
         html_body: Optional[str] = None,
         reply_all: bool = False,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -42,6 +43,7 @@ class AsyncBound(MessageSummaryData):
             agent=self._agent,
             html_body=html_body,
             reply_all=reply_all,
+            quote_history=quote_history,
             cc=cc,
             bcc=bcc,
             attachments=attachments,
@@ -56,6 +58,7 @@ class AsyncBound(MessageSummaryData):
         body: str,
         *,
         html_body: Optional[str] = None,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -69,6 +72,7 @@ class AsyncBound(MessageSummaryData):
             body,
             html_body=html_body,
             reply_all=True,
+            quote_history=quote_history,
             cc=cc,
             bcc=bcc,
             attachments=attachments,
@@ -84,6 +88,7 @@ class AsyncBound(MessageSummaryData):
         body: Optional[str] = None,
         *,
         include: Optional[str] = None,
+        quote_history: Optional[bool] = None,
         html_body: Optional[str] = None,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
@@ -93,13 +98,18 @@ class AsyncBound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Forwards it. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards it with its text and its attachments.
+
+        ``include`` chooses the files: ``message`` (the whole message as one file), ``attachments`` or ``none``; the text
+        then goes along only with ``quote_history``.
+        """
         return await self._client.forward(
             self.message_id,
             to,
             body,
             agent=self._agent,
             include=include,
+            quote_history=quote_history,
             html_body=html_body,
             cc=cc,
             bcc=bcc,
@@ -157,6 +167,13 @@ class AsyncAttachment(AttachmentData):
             raise ConfigurationError("This attachment came without its message.")
         message: AsyncBound = self._message
         return await message._client.attachment(message.message_id, self.index, agent=message._agent)
+
+    async def read_message(self) -> AttachedMessage:
+        """Reads it as a message, with its own text and files."""
+        if self._message is None:
+            raise ConfigurationError("This attachment came without its message.")
+        message: AsyncBound = self._message
+        return await message._client.attached_message(message.message_id, self.index, agent=message._agent)
 
 
 @dataclass(frozen=True)

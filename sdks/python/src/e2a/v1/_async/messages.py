@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence, Union
 
 from .._exchange import Call
 from .._wire import Addresses, Attachable, Time, agent_path, files, present, segment, time_text
-from ..models import Conversation, Sent
+from ..models import AttachedMessage, Conversation, Sent
 from .message import AsyncMessage, AsyncMessageSummary, bound
 from .paging import AsyncPager
 from .transport import AsyncTransport
@@ -100,10 +100,16 @@ class AsyncMessages:
         agent = await self._transport.agent(agent)
         return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
 
-    async def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
-        """The decoded bytes of an attachment."""
+    async def attachment(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> bytes:
+        """The decoded bytes of an attachment. ``"2.0"`` is the first file in the attached message 2."""
         agent = await self._transport.agent(agent)
-        return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
+        return await self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{segment(str(index))}"))
+
+    async def attached_message(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> AttachedMessage:
+        """A message that is attached, with its own text and files."""
+        agent = await self._transport.agent(agent)
+        path = f"{_path(agent, id)}/attachments/{segment(str(index))}/message"
+        return AttachedMessage.from_wire(await self._transport.json(Call("GET", path)))
 
     async def reply(
         self,
@@ -113,6 +119,7 @@ class AsyncMessages:
         agent: Optional[str] = None,
         html_body: Optional[str] = None,
         reply_all: bool = False,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -121,12 +128,16 @@ class AsyncMessages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too."""
+        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too.
+
+        ``quote_history`` adds the message below the text, as mail programs quote it.
+        """
         agent = await self._transport.agent(agent)
         content = {
             "body": body,
             "html_body": html_body,
             "reply_all": True if reply_all else None,
+            "quote_history": True if quote_history else None,
             "cc": cc,
             "bcc": bcc,
             "attachments": files(attachments),
@@ -143,6 +154,7 @@ class AsyncMessages:
         *,
         agent: Optional[str] = None,
         include: Optional[str] = None,
+        quote_history: Optional[bool] = None,
         html_body: Optional[str] = None,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
@@ -152,12 +164,17 @@ class AsyncMessages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Forwards a message. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards a message with its text and its attachments.
+
+        ``include`` chooses the files: ``message`` (the whole message as one file), ``attachments`` or ``none``; the text
+        then goes along only with ``quote_history``.
+        """
         agent = await self._transport.agent(agent)
         content = {
             "to": to,
             "body": body,
             "include": include,
+            "quote_history": quote_history,
             "html_body": html_body,
             "cc": cc,
             "bcc": bcc,

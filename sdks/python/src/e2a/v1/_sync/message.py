@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Sequence, Type, 
 
 from .._wire import Addresses, Attachable
 from ..errors import ConfigurationError
-from ..models import AttachmentData, MessageData, MessageSummaryData, Sent
+from ..models import AttachedMessage, AttachmentData, MessageData, MessageSummaryData, Sent
 
 if TYPE_CHECKING:
     from .messages import Messages
@@ -28,6 +28,7 @@ class Bound(MessageSummaryData):
         *,
         html_body: Optional[str] = None,
         reply_all: bool = False,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -43,6 +44,7 @@ class Bound(MessageSummaryData):
             agent=self._agent,
             html_body=html_body,
             reply_all=reply_all,
+            quote_history=quote_history,
             cc=cc,
             bcc=bcc,
             attachments=attachments,
@@ -57,6 +59,7 @@ class Bound(MessageSummaryData):
         body: str,
         *,
         html_body: Optional[str] = None,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -70,6 +73,7 @@ class Bound(MessageSummaryData):
             body,
             html_body=html_body,
             reply_all=True,
+            quote_history=quote_history,
             cc=cc,
             bcc=bcc,
             attachments=attachments,
@@ -85,6 +89,7 @@ class Bound(MessageSummaryData):
         body: Optional[str] = None,
         *,
         include: Optional[str] = None,
+        quote_history: Optional[bool] = None,
         html_body: Optional[str] = None,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
@@ -94,13 +99,18 @@ class Bound(MessageSummaryData):
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Forwards it. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards it with its text and its attachments.
+
+        ``include`` chooses the files: ``message`` (the whole message as one file), ``attachments`` or ``none``; the text
+        then goes along only with ``quote_history``.
+        """
         return self._client.forward(
             self.message_id,
             to,
             body,
             agent=self._agent,
             include=include,
+            quote_history=quote_history,
             html_body=html_body,
             cc=cc,
             bcc=bcc,
@@ -158,6 +168,13 @@ class Attachment(AttachmentData):
             raise ConfigurationError("This attachment came without its message.")
         message: Bound = self._message
         return message._client.attachment(message.message_id, self.index, agent=message._agent)
+
+    def read_message(self) -> AttachedMessage:
+        """Reads it as a message, with its own text and files."""
+        if self._message is None:
+            raise ConfigurationError("This attachment came without its message.")
+        message: Bound = self._message
+        return message._client.attached_message(message.message_id, self.index, agent=message._agent)
 
 
 @dataclass(frozen=True)

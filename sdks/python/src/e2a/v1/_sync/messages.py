@@ -1,11 +1,11 @@
 # Written by scripts/make_sync.py from _async/messages.py: change that.
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional, Sequence
+from typing import Any, List, Mapping, Optional, Sequence, Union
 
 from .._exchange import Call
 from .._wire import Addresses, Attachable, Time, agent_path, files, present, segment, time_text
-from ..models import Conversation, Sent
+from ..models import AttachedMessage, Conversation, Sent
 from .message import Message, MessageSummary, bound
 from .paging import Pager
 from .transport import Transport
@@ -101,10 +101,16 @@ class Messages:
         agent = self._transport.agent(agent)
         return self._transport.bytes(Call("GET", f"{_path(agent, id)}/raw"))
 
-    def attachment(self, id: str, index: int, *, agent: Optional[str] = None) -> bytes:
-        """The decoded bytes of an attachment."""
+    def attachment(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> bytes:
+        """The decoded bytes of an attachment. ``"2.0"`` is the first file in the attached message 2."""
         agent = self._transport.agent(agent)
-        return self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{index}"))
+        return self._transport.bytes(Call("GET", f"{_path(agent, id)}/attachments/{segment(str(index))}"))
+
+    def attached_message(self, id: str, index: Union[int, str], *, agent: Optional[str] = None) -> AttachedMessage:
+        """A message that is attached, with its own text and files."""
+        agent = self._transport.agent(agent)
+        path = f"{_path(agent, id)}/attachments/{segment(str(index))}/message"
+        return AttachedMessage.from_wire(self._transport.json(Call("GET", path)))
 
     def reply(
         self,
@@ -114,6 +120,7 @@ class Messages:
         agent: Optional[str] = None,
         html_body: Optional[str] = None,
         reply_all: bool = False,
+        quote_history: bool = False,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
         attachments: Optional[Sequence[Attachable]] = None,
@@ -122,12 +129,16 @@ class Messages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too."""
+        """Replies to a message: to Reply-To, or else to From; with ``reply_all`` to all recipients too.
+
+        ``quote_history`` adds the message below the text, as mail programs quote it.
+        """
         agent = self._transport.agent(agent)
         content = {
             "body": body,
             "html_body": html_body,
             "reply_all": True if reply_all else None,
+            "quote_history": True if quote_history else None,
             "cc": cc,
             "bcc": bcc,
             "attachments": files(attachments),
@@ -144,6 +155,7 @@ class Messages:
         *,
         agent: Optional[str] = None,
         include: Optional[str] = None,
+        quote_history: Optional[bool] = None,
         html_body: Optional[str] = None,
         cc: Optional[Addresses] = None,
         bcc: Optional[Addresses] = None,
@@ -153,12 +165,17 @@ class Messages:
         wait: bool = True,
         idempotency_key: Optional[str] = None,
     ) -> Sent:
-        """Forwards a message. ``include``: ``message`` (whole, as a file; the default), ``attachments`` or ``none``."""
+        """Forwards a message with its text and its attachments.
+
+        ``include`` chooses the files: ``message`` (the whole message as one file), ``attachments`` or ``none``; the text
+        then goes along only with ``quote_history``.
+        """
         agent = self._transport.agent(agent)
         content = {
             "to": to,
             "body": body,
             "include": include,
+            "quote_history": quote_history,
             "html_body": html_body,
             "cc": cc,
             "bcc": bcc,

@@ -25,10 +25,15 @@ class Outbox:
         conversation_id: Optional[str] = None,
         since: Optional[Time] = None,
         until: Optional[Time] = None,
+        data: Optional[bool] = None,
         page_size: Optional[int] = None,
         token: Optional[str] = None,
     ) -> Pager[Outbound]:
-        """Sent mail of all agents that the key may use, newest first."""
+        """Sent mail of all agents that the key may use, newest first; with ``status="pending_approval"`` the soonest
+        expiry first.
+
+        :param data: False leaves out the bytes of the attachments of messages that wait for approval
+        """
         query = {
             "status": status,
             "type": type,
@@ -36,14 +41,18 @@ class Outbox:
             "conversation_id": conversation_id,
             "since": time_text(since),
             "until": time_text(until),
+            "data": data,
             "page_size": page_size,
             "token": token,
         }
         return Pager(self._transport, "/messages", "messages", lambda item, _: Outbound.from_wire(item), query)
 
-    def get(self, id: str) -> Outbound:
-        """A sent message, with its status for each recipient."""
-        return Outbound.from_wire(self._transport.json(Call("GET", _path(id))))
+    def get(self, id: str, *, data: Optional[bool] = None) -> Outbound:
+        """A sent message, with its status for each recipient.
+
+        :param data: False leaves out the bytes of its attachments, which come while it waits for approval
+        """
+        return Outbound.from_wire(self._transport.json(Call("GET", _path(id), query={"data": data})))
 
     def cancel(self, id: str) -> Outbound:
         """Cancels a message for the recipients to whom it has not left yet. ConflictError if it is too late."""
@@ -69,10 +78,18 @@ class Approvals:
         self._transport = transport
 
     def list(
-        self, *, agent: Optional[str] = None, page_size: Optional[int] = None, token: Optional[str] = None
+        self,
+        *,
+        agent: Optional[str] = None,
+        data: Optional[bool] = None,
+        page_size: Optional[int] = None,
+        token: Optional[str] = None,
     ) -> Pager[Outbound]:
-        """Messages that wait for a decision, newest first."""
-        query = {"status": "pending_approval", "agent": agent, "page_size": page_size, "token": token}
+        """Messages that wait for a decision, soonest expiry first.
+
+        :param data: False leaves out the bytes of their attachments
+        """
+        query = {"status": "pending_approval", "agent": agent, "data": data, "page_size": page_size, "token": token}
         return Pager(self._transport, "/messages", "messages", lambda item, _: Outbound.from_wire(item), query)
 
     def approve(

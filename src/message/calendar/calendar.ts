@@ -1,0 +1,184 @@
+import { type Calendar, splitAddress } from "../../mail.ts";
+import { asciiDomain } from "../../net/host-name.ts";
+import { directionControls } from "../addresses.ts";
+import type { DefectCode } from "../defects.ts";
+import { decodeText } from "../mime/charset.ts";
+import { cleanLine } from "../text/clean.ts";
+import { type Component, type Property, readComponents, textOf } from "./lines.ts";
+import { readWall, type Wall, type Zone, zoneOf } from "./zones.ts";
+
+/** A file that may be a calendar. */
+export interface CalendarFile {
+  content: Buffer;
+  charset: string | null;
+  /** The parameter `method` of its Content-Type (RFC 6047 2.4); "" if there is none. */
+  method: string;
+}
+
+/** What the calendars in a message say. */
+export interface FoundCalendar {
+  calendar: Calendar | null;
+  /** What the event says of itself, for a message without a text. */
+  description: string;
+  defects: DefectCode[];
+}
+
+/** An invitation with 1,000 guests has 200 KB. */
+const CALENDAR_BYTES_MAX = 1024 * 1024;
+/** Files looked into: real mail has the same calendar twice at most. */
+const CALENDARS_MAX = 4;
+/** Lengths of what is kept: Outlook allows 255 characters in most of these fields. */
+const LINE_CHARS_MAX = 1_000;
+const DESCRIPTION_CHARS_MAX = 64 * 1024;
+const DAY_MS = 86_400_000;
+/** RFC 3339 has four digits for a year. */
+const YEAR_9999_MS = Date.UTC(9999, 11, 31);
+
+/** Whether a file is a calendar, by its type or name (RFC 5545 8.1). */
+export function isCalendar(type: string, filename: string): boolean {
+  return /^(?:text\/(?:x-)?v?calendar|application\/(?:ics|icalendar|x-ical))$/.test(type) || /\.ics$/i.test(filename);
+}
+
+/**
+ * Finds the event that a message is about (RFC 5546), in the first of its calendars that has one. Recurrences are not
+ * expanded. Never throws; time is linear.
+ */
+export async function findCalendar(files: readonly CalendarFile[]): Promise<FoundCalendar> {
+  const defects = new Set<DefectCode>();
+  for (const file of files.slice(0, CALENDARS_MAX)) {
+    if (file.content.length > CALENDAR_BYTES_MAX) {
+      defects.add("calendar_truncated");
+      continue;
+    }
+    try {
+      const { text } = await decodeText(file.content, file.charset, false);
+      const calendar = readComponents(text).find(({ name }) => name === "VCALENDAR");
+      if (!calendar) defects.add("calendar_unreadable");
+      const found = calendar && readEvent(calendar, file.method);
+      if (found) return { ...found, defects: [...defects, ...found.defects] };
+    } catch {
+      defects.add("calendar_unreadable");
+    }
+  }
+  return { calendar: null, description: "", defects: [...defects] };
+}
+
+/** The calendar's event, or of a series with exceptions its pattern; null if it has no event. */
+function readEvent(calendar: Component, typeMethod: string): FoundCalendar | null {
+  const events = calendar.components.filter(({ name }) => name === "VEVENT");
+  const event = events.find((one) => !propertyOf(one, "RECURRENCE-ID")) ?? events[0];
+  if (!event) return null;
+  const defects = new Set<DefectCode>();
+  const { start, end } = readTimes(event, calendar, defects);
+  const organizer = propertyOf(event, "ORGANIZER");
+  const line = (name: string) => shownLine(textOf(propertyOf(event, name)?.value ?? ""));
+  const method = (propertyOf(calendar, "METHOD")?.value ?? typeMethod).trim().toUpperCase();
+  return {
+    calendar: {
+      method: /^[A-Z-]{1,40}$/.test(method) ? method : null,
+      uid: line("UID"),
+      start,
+      end,
+      summary: line("SUMMARY"),
+      location: line("LOCATION"),
+      organizer: organizer ? addressOf(organizer) : null,
+      organizer_name: shownLine(organizer?.parameters.get("CN") ?? ""),
+      attendees: event.properties.filter(({ name }) => name === "ATTENDEE").length,
+      recurring: Boolean(propertyOf(event, "RRULE") ?? propertyOf(event, "RDATE")),
+    },
+    description: textOf(propertyOf(event, "DESCRIPTION")?.value ?? "")
+      .slice(0, DESCRIPTION_CHARS_MAX)
+      .toWellFormed(),
+    defects: [...defects],
+  };
+}
+
+function propertyOf(component: Component, name: string): Property | undefined {
+  return component.properties.find((property) => property.name === name);
+}
+
+function shownLine(text: string): string {
+  return cleanLine(text.replace(directionControls, "")).slice(0, LINE_CHARS_MAX).toWellFormed();
+}
+
+/** The address of a calendar user (RFC 5545 3.3.3), or null. */
+function addressOf({ value, parameters }: Property): string | null {
+  const uri = value.trim();
+  const written = /^mailto:/i.test(uri) ? unescaped(uri.slice("mailto:".length)) : uri;
+  const address = written.includes("@") && !written.includes(":") ? written : (parameters.get("EMAIL") ?? "");
+  const parts = splitAddress(cleanLine(address));
+  if (!parts || /[\s<>"]/.test(parts.local) || address.length > LINE_CHARS_MAX) return null;
+  const domain = asciiDomain(parts.domain);
+  return domain === null ? null : `${parts.local}@${domain}`;
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** A time in a calendar: a day, or a time on the clocks of a zone. `zone` is null if it is local wherever one is. */
+interface Moment {
+  wall: Wall;
+  isDay: boolean;
+  zone: Zone | "UTC" | null;
+}
+
+/** Start and end on the wire: RFC 3339, a day without a time, or a time without an offset if no zone is known. */
+function readTimes(event: Component, calendar: Component, defects: Set<DefectCode>) {
+  const read = (name: string): Moment | null => {
+    const property = propertyOf(event, name);
+    if (!property) return null;
+    const value = property.value.trim();
+    const wall = readWall(value);
+    if (wall === null || wall > YEAR_9999_MS) {
+      defects.add("calendar_time_invalid");
+      return null;
+    }
+    if (value.length === "20260615".length) return { wall, isDay: true, zone: null };
+    if (/z$/i.test(value)) return { wall, isDay: false, zone: "UTC" };
+    const id = property.parameters.get("TZID");
+    const zone = id === undefined ? null : zoneOf(id, calendar);
+    if (id !== undefined && zone === null) defects.add("calendar_zone_unknown");
+    return { wall, isDay: false, zone };
+  };
+  const start = read("DTSTART");
+  const duration = propertyOf(event, "DURATION")?.value.trim();
+  const end = read("DTEND") ?? (start && after(start, duration, defects));
+  return { start: start && written(start), end: end && written(end) };
+}
+
+/** RFC 5545 3.3.6: a week or a day is what the calendar says, an hour is what the clock measures. */
+function after(start: Moment, duration: string | undefined, defects: Set<DefectCode>): Moment | null {
+  // RFC 5545 3.6.1: without an end, a day is a whole day, and any other event ends when it begins.
+  if (duration === undefined) return start.isDay ? { ...start, wall: start.wall + DAY_MS } : start;
+  const [all, weeks, days, hours, minutes, seconds] =
+    /^\+?P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,8})S)?)?$/i.exec(duration) ?? [];
+  if (all === undefined) {
+    defects.add("calendar_time_invalid");
+    return null;
+  }
+  const wall = start.wall + (Number(weeks ?? 0) * 7 + Number(days ?? 0)) * DAY_MS;
+  const exact = (Number(hours ?? 0) * 3_600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0)) * 1_000;
+  const { zone } = start;
+  if (zone === null || zone === "UTC") return { ...start, wall: wall + exact };
+  const instant = wall - zone(wall) + exact;
+  return { ...start, wall: instant + zone(instant + zone(wall)) };
+}
+
+function written({ wall, isDay, zone }: Moment): string {
+  const text = new Date(wall).toISOString().slice(0, "2026-06-15T10:00:00".length);
+  if (isDay) return text.slice(0, "2026-06-15".length);
+  if (zone === null) return text;
+  return zone === "UTC" ? `${text}Z` : `${text}${offsetText(zone(wall))}`;
+}
+
+/** "+02:00". RFC 3339 has no seconds in offsets, which zones had before 1972. */
+function offsetText(offset: number): string {
+  const minutes = Math.round(Math.abs(offset) / 60_000);
+  const digits = (value: number) => String(value).padStart(2, "0");
+  return `${offset < 0 ? "-" : "+"}${digits(Math.floor(minutes / 60))}:${digits(minutes % 60)}`;
+}

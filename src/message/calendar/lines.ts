@@ -1,0 +1,89 @@
+/** One property of a calendar (RFC 5545 3.1): `NAME;PARAMETER=VALUE:VALUE`. */
+export interface Property {
+  /** In upper case. */
+  name: string;
+  /** By their names in upper case, without quotes. Of several values, the first. */
+  parameters: Map<string, string>;
+  /** As written, with its escapes. */
+  value: string;
+}
+
+/** A component, such as VEVENT, with what belongs to it (RFC 5545 3.6). */
+export interface Component {
+  /** In upper case. */
+  name: string;
+  properties: Property[];
+  components: Component[];
+}
+
+/** Lines that are read. An invitation with 1,000 guests has fewer. */
+const LINES_MAX = 20_000;
+/** Components inside components: a calendar has events, which have alarms. */
+const DEPTH_MAX = 4;
+const LINE_CHARS_MAX = 32 * 1024;
+const PARAMETERS_MAX = 50;
+
+/**
+ * Reads the components of a calendar. Lines that are no properties, and what is past a limit, are left out; so is
+ * anything before the first component. Components that are not closed count as closed. Time is linear.
+ */
+export function readComponents(text: string): Component[] {
+  const root: Component = { name: "", properties: [], components: [] };
+  const open = [root];
+  let tooDeep = 0;
+  const whole = text.replace(/\r\n?/g, "\n").replace(/\n[ \t]/g, "");
+  for (const line of whole.split("\n", LINES_MAX)) {
+    const property = readLine(line.slice(0, LINE_CHARS_MAX));
+    if (!property) continue;
+    const { name, value } = property;
+    if (name === "BEGIN" && open.length > DEPTH_MAX) tooDeep++;
+    else if (name === "BEGIN") {
+      const begun = { name: value.trim().toUpperCase(), properties: [], components: [] };
+      open.at(-1)?.components.push(begun);
+      open.push(begun);
+    } else if (name === "END" && tooDeep > 0) tooDeep--;
+    else if (name === "END") {
+      const level = open.findLastIndex((one) => one.name === value.trim().toUpperCase());
+      if (level > 0) open.length = level;
+    } else if (tooDeep === 0 && open.length > 1) open.at(-1)?.properties.push(property);
+  }
+  return root.components;
+}
+
+function readLine(line: string): Property | null {
+  const name = /^[\w-]{1,80}/.exec(line)?.[0];
+  if (!name) return null;
+  const parameters = new Map<string, string>();
+  let at = name.length;
+  while (line[at] === ";") {
+    const equals = line.indexOf("=", at);
+    if (equals < 0) return null;
+    const key = line
+      .slice(at + 1, equals)
+      .trim()
+      .toUpperCase();
+    const values: string[] = [];
+    at = equals;
+    do {
+      const isQuoted = line[at + 1] === '"';
+      const end = isQuoted ? line.indexOf('"', at + 2) : endOfValue(line, at + 1);
+      if (end < 0) return null;
+      values.push(line.slice(at + (isQuoted ? 2 : 1), end));
+      at = isQuoted ? end + 1 : end;
+    } while (line[at] === ",");
+    if (parameters.size < PARAMETERS_MAX) parameters.set(key, values[0] ?? "");
+  }
+  return line[at] === ":" ? { name: name.toUpperCase(), parameters, value: line.slice(at + 1) } : null;
+}
+
+/** Where a parameter's value without quotes ends. */
+function endOfValue(line: string, start: number): number {
+  let at = start;
+  while (at < line.length && !":;,".includes(line[at] as string)) at++;
+  return at;
+}
+
+/** The text of a value of type TEXT, without its escapes (RFC 5545 3.3.11). */
+export function textOf(value: string): string {
+  return value.replace(/\\([\\;,nN:"])/g, (_, sign: string) => (sign === "n" || sign === "N" ? "\n" : sign));
+}

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "bun:test";
+import { quotableHtml } from "./html/safe.ts";
+import { type Quotable, quotedDate, withForwarded, withQuote } from "./quote.ts";
+import { replyText } from "./text/reply.ts";
+
+const original: Quotable = {
+  from: { address: "ann@x.example", name: 'Ann "<b>" Roe' },
+  to: [{ address: "bot@agents.example", name: "" }],
+  cc: [],
+  subject: "Order <1>",
+  date: new Date("2026-11-30T16:34:56Z"),
+  text: "One\r\n\r\n> two\r\n",
+  html: null,
+};
+
+describe("a quote in a reply", () => {
+  test("is introduced, marked line by line, and found again by the reader", () => {
+    const { text, html } = withQuote({ text: "Fine.\n\n", html: null }, original);
+    expect(text).toBe(
+      'Fine.\n\nOn Mon, 30 Nov 2026 at 16:34 UTC, Ann " b " Roe <ann@x.example> wrote:\n> One\n>\n>> two\n',
+    );
+    expect(html).toBeNull();
+    expect(replyText(text, "Re: Order")).toBe("Fine.");
+  });
+
+  test("is HTML if either message has some, inside the body of the answer", () => {
+    const own = withQuote({ text: "Fine.", html: "<html><body><p>Fine.</p></body></html>" }, original).html ?? "";
+    expect(own).toMatch(
+      /^<html><body><p>Fine\.<\/p>\s*<br>\s*<div class="gmail_quote[^]*<p>One<\/p>[^]*<\/div>\s*<\/body><\/html>$/,
+    );
+    expect(own).toContain("&lt;ann@x.example&gt;");
+    const theirs = withQuote({ text: "A < B", html: null }, { ...original, html: "<i>One</i>" }).html ?? "";
+    expect(theirs).toMatch(/^<p>A &lt; B<\/p>[^]*<blockquote[^>]*>\s*<i>One<\/i>\s*<\/blockquote>/);
+  });
+
+  test("ends, however long the message is", () => {
+    const text = "line\n".repeat(1_000_000);
+    const html = "<p>x</p>".repeat(1_000_000);
+    const quote = withQuote({ text: "", html: null }, { ...original, text, html });
+    expect(quote.text.length).toBeLessThan(600_000);
+    expect(quote.text).toEndWith("> [The rest is left out.]\n");
+    expect(quote.html).toBeNull();
+  });
+
+  test("of nobody's message says so", () => {
+    expect(withQuote({ text: "", html: null }, { ...original, from: null }).text).toStartWith(
+      "On Mon, 30 Nov 2026 at 16:34 UTC, someone wrote:\n",
+    );
+  });
+});
+
+test("a forward has the head of the message, one line each, and keeps it all new", () => {
+  const cc = Array.from({ length: 25 }, (_, i) => ({ address: `c${i}@x.example`, name: i === 0 ? "C\nBcc: x" : "" }));
+  const { text } = withForwarded({ text: "For you.", html: null }, { ...original, cc });
+  const lines = text.split("\n");
+  expect(lines.slice(0, 7)).toEqual([
+    ...["For you.", "", "---------- Forwarded message ---------", 'From: Ann " b " Roe <ann@x.example>'],
+    ...["Date: Mon, 30 Nov 2026 16:34:56 +0000", "Subject: Order <1>", "To: <bot@agents.example>"],
+  ]);
+  expect(lines[7]).toMatch(/^Cc: C Bcc: x <c0@x\.example>, .* and 5 more$/);
+  expect(lines.slice(8)).toEqual(["", "One", "", "> two", ""]);
+  expect(replyText(text, "Fwd: Order")).toContain("One");
+});
+
+test("the date is the message's own if it can be read", () => {
+  const received = new Date("2026-01-01T00:00:00Z");
+  const on = (value: string) => quotedDate([{ name: "Date", value }], received).toISOString();
+  expect(on("Fri, 15 May 2026 12:00:00 +0200 (CEST)")).toBe("2026-05-15T10:00:00.000Z");
+  expect(on("yesterday")).toBe(received.toISOString());
+  expect(quotedDate([], received)).toEqual(received);
+});
+
+const rewritten: [html: string, quote: string][] = [
+  ['<a href="https://a.example/x?y=1">a</a>', '<a href="https://a.example/x?y=1">a</a>'],
+  ['<a href="javascript:alert(1)">a</a>', "<a>a</a>"],
+  ["<style>p{display:none}</style><p>x</p>", "<p>x</p>"],
+  ['<div style="position:fixed;top:0" id="x">x</div>', "<div>x</div>"],
+  ['<div style="margin-top:-900px">x</div>', "<div>x</div>"],
+  [
+    '<img src="cid:known" alt="k"><img src="cid:other"><img src="https://a.example/p.png">',
+    '<img alt="k" src="cid:known"><img><img>',
+  ],
+  ["</blockquote></div><p>out", "<p>out</p>"],
+  ["<script>x</script><form><input></form><b>y", "<b>y</b>"],
+];
+test.each(rewritten)("HTML in a quote: %s", (html, quote) => {
+  expect(quotableHtml(html, ["known"])).toBe(quote);
+});

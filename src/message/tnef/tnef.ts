@@ -1,0 +1,173 @@
+import { decoded, terminated } from "./codepages.ts";
+import { type Properties, readProperties } from "./properties.ts";
+import { rtfText, uncompressedRtf } from "./rtf.ts";
+
+/** What a file in TNEF (MS-OXTNEF), such as winmail.dat, holds of a message of Outlook or Exchange. */
+export interface TnefMessage {
+  subject: string;
+  from: { name: string; address: string };
+  date: Date | null;
+  /** Plain text, or what the rich text says; "" if it has none. */
+  text: string;
+  html: string | null;
+  files: TnefFile[];
+}
+
+export type TnefFile = {
+  /** "" if it has none. */
+  filename: string;
+  contentId: string;
+} & ({ contentType: string; content: Buffer; message: null } | { message: TnefMessage });
+
+/** MS-OXTNEF 2.1.3.1. */
+const SIGNATURE = 0x223e9f78;
+/** MS-OXTNEF 2.1.3.2: level, id and length come before the data of an attribute, and a checksum after it. */
+const ATTRIBUTE_HEAD_BYTES = 9;
+const CHECKSUM_BYTES = 2;
+/** Real files have ten, and five for each attachment. */
+const ATTRIBUTES_MAX = 50_000;
+const FILES_MAX = 500;
+/** Messages inside messages. */
+const DEPTH_MAX = 4;
+
+/** Ids of attributes, with the type of their data in the upper half (MS-OXTNEF 2.1.3.2). */
+const attribute = {
+  codepage: 0x00069007,
+  subject: 0x00018004,
+  body: 0x0002800c,
+  messageProperties: 0x00069003,
+  fileBegins: 0x00069002,
+  fileTitle: 0x00018010,
+  fileData: 0x0006800f,
+  fileProperties: 0x00069005,
+};
+
+/** Ids of properties (MS-OXPROPS). */
+const property = {
+  subject: 0x0037,
+  submitTime: 0x0039,
+  representedName: 0x0042,
+  representedAddress: 0x0065,
+  body: 0x1000,
+  compressedRtf: 0x1009,
+  html: 0x1013,
+  displayName: 0x3001,
+  data: 0x3701,
+  filename: 0x3704,
+  longFilename: 0x3707,
+  mimeType: 0x370e,
+  contentId: 0x3712,
+  internetCodepage: 0x3fde,
+  representedSmtpAddress: 0x5d02,
+};
+
+/** How an embedded object begins that is a message: IID_IMessage, as its bytes. */
+const iidMessage = Buffer.from("0703020000000000c000000000000046", "hex");
+
+/**
+ * Reads a file in TNEF. Null if it is not one, is cut off, or is past a limit. Checksums are not compared: some programs
+ * write wrong ones. Never throws; time is linear, and contents are not copied.
+ */
+export function readTnef(bytes: Buffer, depth = 0): TnefMessage | null {
+  try {
+    return depth > DEPTH_MAX ? null : read(bytes, depth);
+  } catch (error) {
+    // A length that points behind the end.
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
+}
+
+interface OpenFile {
+  title: string;
+  data: Buffer | null;
+  properties: Properties;
+}
+
+function read(bytes: Buffer, depth: number): TnefMessage | null {
+  if (bytes.readUInt32LE(0) !== SIGNATURE) return null;
+  let codepage = 1252;
+  let subject = "";
+  let body = "";
+  let properties: Properties = new Map();
+  const files: OpenFile[] = [];
+  const textOf = (data: Buffer) => terminated(decoded(data, codepage));
+  // A key that only matters to writers comes after the signature.
+  let count = 0;
+  for (let at = 6; at < bytes.length; count++) {
+    if (count === ATTRIBUTES_MAX) return null;
+    const id = bytes.readUInt32LE(at + 1);
+    const length = bytes.readUInt32LE(at + 5);
+    const start = at + ATTRIBUTE_HEAD_BYTES;
+    if (start + length > bytes.length) return null;
+    const data = bytes.subarray(start, start + length);
+    at = start + length + CHECKSUM_BYTES;
+    const file = files.at(-1);
+    if (id === attribute.codepage) codepage = data.readUInt32LE(0);
+    else if (id === attribute.subject) subject = textOf(data);
+    else if (id === attribute.body) body = textOf(data);
+    else if (id === attribute.messageProperties) properties = readProperties(data, codepage);
+    else if (id === attribute.fileBegins) {
+      if (files.length === FILES_MAX) return null;
+      files.push({ title: "", data: null, properties: new Map() });
+    } else if (file && id === attribute.fileTitle) file.title = textOf(data);
+    else if (file && id === attribute.fileData) file.data = data;
+    else if (file && id === attribute.fileProperties) file.properties = readProperties(data, codepage);
+  }
+  const html = bytesOf(properties, property.html);
+  const rtf = bytesOf(properties, property.compressedRtf);
+  const text = stringOf(properties, property.body) || body;
+  const read = files.map((file) => readFile(file, depth));
+  // Part of what is inside would be missing.
+  if (read.includes(null)) return null;
+  return {
+    subject: stringOf(properties, property.subject) || subject,
+    from: {
+      name: stringOf(properties, property.representedName),
+      address:
+        stringOf(properties, property.representedSmtpAddress) || stringOf(properties, property.representedAddress),
+    },
+    date: dateOf(properties.get(property.submitTime)),
+    text: text || html !== null || rtf === null ? text : rtfText(uncompressedRtf(rtf)),
+    html: html === null ? null : decoded(html, numberOf(properties, property.internetCodepage) ?? codepage),
+    files: read as TnefFile[],
+  };
+}
+
+function readFile({ title, data, properties }: OpenFile, depth: number): TnefFile | null {
+  const filename = stringOf(properties, property.longFilename) || title || stringOf(properties, property.filename);
+  const contentId = stringOf(properties, property.contentId);
+  const object = bytesOf(properties, property.data);
+  if (object?.subarray(0, iidMessage.length).equals(iidMessage)) {
+    const message = readTnef(object.subarray(iidMessage.length), depth + 1);
+    const name = stringOf(properties, property.displayName) || filename;
+    return message && { filename: name, contentId, message };
+  }
+  const contentType = stringOf(properties, property.mimeType).trim().toLowerCase();
+  const content = data ?? object ?? Buffer.alloc(0);
+  return { filename, contentId, contentType, content, message: null };
+}
+
+function stringOf(properties: Properties, id: number): string {
+  const value = properties.get(id);
+  return typeof value === "string" ? value : "";
+}
+
+/** A property that is bytes, as most are, or text, as HTML may be. */
+function bytesOf(properties: Properties, id: number): Buffer | null {
+  const value = properties.get(id);
+  if (typeof value === "string") return Buffer.from(value);
+  return Buffer.isBuffer(value) ? value : null;
+}
+
+function numberOf(properties: Properties, id: number): number | null {
+  const value = properties.get(id);
+  return typeof value === "number" ? value : null;
+}
+
+/** A time in units of 100 ns since 1601 (MS-DTYP 2.3.3). */
+function dateOf(value: unknown): Date | null {
+  if (typeof value !== "bigint") return null;
+  const date = new Date(Number(value / 10_000n) - 11_644_473_600_000);
+  return date.getTime() > 0 && date.getUTCFullYear() < 10_000 ? date : null;
+}

@@ -1,0 +1,46 @@
+import { type Defect, READER_VERSION, type ReadMail } from "../mail.ts";
+import type { StoredMail } from "../store/mail/messages.ts";
+import { keptOf } from "../store/mail/received.ts";
+import type { Store } from "../store/store.ts";
+import { asFailure } from "../util/errors.ts";
+import type { Log } from "../util/log.ts";
+
+/**
+ * A store that hands out received mail as this version reads it. Mail that another version parsed is parsed again when
+ * it is opened, and stored so. If that is not possible just now, it is handed out as it is.
+ */
+export function readingAnew<S extends Store>(
+  store: S,
+  { read, log }: { read: (raw: Uint8Array) => Promise<ReadMail>; log: Log },
+): S {
+  async function current(found: StoredMail, open: () => Promise<StoredMail | null>): Promise<StoredMail | null> {
+    const { message, raw, content } = found;
+    if (content.reader === READER_VERSION) return found;
+    try {
+      await store.renewContent(message.rawSha256, keptOf(await read(raw)));
+      return await open();
+    } catch (error) {
+      log.warn("message.not_read_anew", { message: message.id, why: asFailure(error).message });
+      return { ...found, content: { ...content, defects: content.defects.filter(isDefect) } };
+    }
+  }
+  return {
+    ...store,
+    async getMessage(agentId, id) {
+      const found = await store.getMessage(agentId, id);
+      return found && current(found, () => store.getMessage(agentId, id));
+    },
+    async deliveryWork(delivery) {
+      const work = await store.deliveryWork(delivery);
+      if (work?.content.kind !== "message") return work;
+      const { agentId, id } = work.content.mail.message;
+      const mail = await current(work.content.mail, () => store.getMessage(agentId, id));
+      return mail && { ...work, content: { kind: "message", mail } };
+    },
+  };
+}
+
+/** The first reader's defects were strings. */
+function isDefect(found: Defect | string): found is Defect {
+  return typeof found !== "string";
+}
