@@ -265,8 +265,9 @@ test("a long text is read in another process, which gives back only the portion 
   const agent = `my-bot@${it.app.config.sharedDomain}`;
   const text = "a\u200b".repeat(50_000);
   const file = { index: 0, filename: "a.txt", content_type: "text/plain", size: Buffer.byteLength(text) };
-  const head = "Content-Type: text/plain; charset=utf-8; name=a.txt\r\nContent-Disposition: attachment\r\n\r\n";
-  const bytes = Buffer.from(`${head}${text}\r\n`);
+  const plain = "--b\r\nContent-Type: text/plain; charset=utf-8\r\n";
+  const parts = `${plain}\r\n${text}\r\n${plain}Content-Disposition: attachment; filename=a.txt\r\n\r\n${text}\r\n--b--\r\n`;
+  const bytes = Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts}`);
   await it.app.store.acceptInbound(mailFor(agent, { bytes, content: { text, attachments: [file] } }));
   const [{ message_id }] = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body.messages;
   for (const [name, given, task] of [
