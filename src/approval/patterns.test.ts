@@ -152,6 +152,27 @@ test.each<[string, string, boolean]>([
   expect(isIn(pattern, { html: text.replaceAll("\n", "<br>") })).toBe(found);
 });
 
+test.each([
+  "</>",
+  "</title>",
+  "</table>",
+  "</script>",
+  "<head>",
+  "<!>",
+  "<!->",
+  '<p style="display:inline">',
+  '<br style="display:none">',
+  "<svg><style><b>",
+])("words with %p inside, where browsers break no line, are found", (tag) => {
+  expect(isIn("falcon", { html: `<p>fal${tag}con<i></i></p>` })).toBe(true);
+  expect(isIn("project falcon*", { html: `<p>project fal${tag}con<i></i></p>` })).toBe(true);
+});
+
+test("words of two blocks that make a short word, or a line, by chance are not found", () => {
+  const html = "<table><tr><td>Class</td><td>Name</td></tr></table>";
+  expect([isIn("ssn", { html }), isIn("class*name", { html }), isIn("class", { html })]).toEqual([false, false, true]);
+});
+
 test.each<[string, string]>([
   ["", "nothing to look for"],
   ["   ", "nothing to look for"],

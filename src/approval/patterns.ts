@@ -50,8 +50,12 @@ export function findPatterns(patterns: readonly string[], texts: readonly Outgoi
     const kinds = wantsSecrets
       ? [...readings, ...glued].flatMap((one) => [...secretKinds(one), ...secretKinds(squeeze(one), true)])
       : [];
-    const lines = wanted.length > 0 ? readings.map(linesOf) : [];
-    const hits = wanted.filter((pattern) => lines.some((reading) => matches(pattern, reading)));
+    const [lines, gluedLines] = wanted.length > 0 ? [readings.map(linesOf), glued.map(linesOf)] : [[], []];
+    const hits = wanted.filter(
+      (pattern) =>
+        lines.some((reading) => matches(pattern, reading)) ||
+        (survivesGlue(pattern) && gluedLines.some((reading) => matches(pattern, reading))),
+    );
     for (const kind of kinds) secrets.add(kind);
     for (const hit of hits) matched.add(hit);
     if (kinds.length > 0 || hits.length > 0) places.add(searched.where);
@@ -59,7 +63,19 @@ export function findPatterns(patterns: readonly string[], texts: readonly Outgoi
   return { secrets: [...secrets], patterns: wanted.filter((one) => matched.has(one)), places: [...places] };
 }
 
-/** In `glued` words run together; tokens survive that and sentences do not. */
+/** Characters of a word that two words running together hardly make by chance. */
+const GLUED_CHARS_MIN = 5;
+
+/**
+ * Whether a pattern is also looked for where words run together: many a tag that usually begins a line can be made not
+ * to (`display: inline`, an end tag without its element). With a `*`, it would reach into other lines.
+ */
+function survivesGlue(pattern: string): boolean {
+  const [only = "", ...others] = piecesOf(pattern);
+  return others.length === 0 && only.length >= GLUED_CHARS_MIN;
+}
+
+/** In `glued` words run together; tokens and single words survive that, and sentences do not. */
 function readingsOf({ text, form }: OutgoingText): { readings: string[]; glued: string[] } {
   if (form !== "html") return { readings: readingsOfText([text]), glued: [] };
   const markup = readMarkup(text);

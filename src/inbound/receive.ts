@@ -74,7 +74,7 @@ export function createReceive(options: ReceiveOptions): Receive {
     }));
     const mailboxes = sorted.filter(({ ref }) => ref === null).map(({ ref: _, ...recipient }) => recipient);
     const refs = sorted.flatMap(({ ref }) => (ref && ref !== "forged" ? [ref] : []));
-    const queueId = mailboxes[0]?.messageId ?? "";
+    const queueId = (mailboxes[0] ?? sorted[0])?.messageId ?? newId("msg");
     const { report, message } = await options.examine(pieces, {
       envelope,
       queueId,

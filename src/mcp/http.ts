@@ -11,6 +11,10 @@ import { createMcpServer, type McpOptions } from "./server.ts";
 const GONE_STATUS = 499;
 /** Messages of a batch at most, as many as the protocol's library takes. */
 const BATCH_MAX = 100;
+/** Characters of a batch's answers at which no further message gets one. A single answer has up to 4 MB, for a picture. */
+const BATCH_CHARS_MAX = 8 * 1024 * 1024;
+/** A server error of our own (JSON-RPC 2.0 5.1). */
+const NOT_ANSWERED = -32000;
 
 export interface McpHttpOptions extends McpOptions {
   /** Resolves when it is this client's turn for a few milliseconds of work. */
@@ -42,7 +46,7 @@ export async function answerMcp(
 
 /**
  * Answers a batch (JSON-RPC 2.0 6) message by message, each in a turn of its own: all at once, a hundred small messages
- * would keep every other client waiting.
+ * would keep every other client waiting. Once the answers are long, the other requests are refused, not made.
  */
 async function answerBatch(
   request: Request,
@@ -52,10 +56,13 @@ async function answerBatch(
 ): Promise<Response> {
   if (messages.length > BATCH_MAX) return refusal(-32600, `A batch can have at most ${BATCH_MAX} messages.`);
   const answers: string[] = [];
+  let chars = 0;
   for (const message of messages) {
     await turn();
     if (request.signal.aborted) return new Response(null, { status: GONE_STATUS });
-    const text = await (await answerOlder(request, message, create())).text();
+    const id = chars < BATCH_CHARS_MAX ? null : idOf(message);
+    const text = id === null ? await (await answerOlder(request, message, create())).text() : tooLong(id);
+    chars += text.length;
     // Notifications have no answer.
     if (text !== "") answers.push(text);
   }
@@ -63,6 +70,17 @@ async function answerBatch(
   // The library answers a batch with one request by an object, too.
   const json = answers.length === 1 ? answers[0] : `[${answers.join(",")}]`;
   return new Response(json, { headers: { "content-type": "application/json" } });
+}
+
+/** The id of a request; null for anything else, such as a notification. */
+function idOf(message: unknown): string | number | null {
+  if (typeof message !== "object" || message === null || !("method" in message) || !("id" in message)) return null;
+  return typeof message.id === "string" || typeof message.id === "number" ? message.id : null;
+}
+
+function tooLong(id: string | number): string {
+  const message = "The answers to this batch are too long, so this request was not made. Make it again by itself.";
+  return JSON.stringify({ jsonrpc: "2.0", id, error: { code: NOT_ANSWERED, message } });
 }
 
 /** A JSON-RPC error about the whole request. */

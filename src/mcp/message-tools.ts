@@ -1,11 +1,11 @@
 import { Type } from "@sinclair/typebox";
 import { calendarLine } from "../message/calendar/words.ts";
 import { Calendar } from "../wire/calendar.ts";
-import { type Body, otherVersion, readBody } from "./body.ts";
+import type { AskedPart, Portion } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
 import { findMessage } from "./find-message.ts";
-import { type AskedPart, askedPortion, CHARS_DEFAULT, partArguments, partOutput, portionOf } from "./portion.ts";
+import { partArguments, partOutput, shownPortion } from "./portion.ts";
 import { notesOf } from "./review-tools.ts";
 import type { Detail, Outbound } from "./shapes.ts";
 import { type Context, choice, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
@@ -93,10 +93,9 @@ export const getMessage = tool({
 
 type Part = "whole" | "new" | "html";
 
-/** The body that a call asks for. Throws ToolFailure if it asks for HTML and there is none. */
-async function askedBody(part: Part, text: string, html: string | null, { readHtml }: Context): Promise<Body> {
-  if (part !== "html") return readBody(text);
-  if (html !== null) return readHtml(html);
+/** The portion that a call asks for of a message's HTML. Throws ToolFailure if it has none. */
+function askedHtml(html: string | null, asked: AskedPart, { reader }: Context): Promise<Portion> {
+  if (html !== null) return reader.html(html, asked);
   throw new ToolFailure("The message has no HTML.", { fix: "Call again without part." });
 }
 
@@ -107,8 +106,12 @@ const unsignedReplyTo =
 async function inbound(agent: string, message: Detail, part: Part, asked: AskedPart, context: Context) {
   const { fence } = context;
   const { message_id, conversation_id, direction, status, created_at: at, verified, labels, attachments } = message;
-  const body = await askedBody(part, part === "new" ? message.reply_text : message.text, message.html, context);
-  const { portion, lines, structured } = askedPortion(body.text, asked);
+  const words = part === "new" ? message.reply_text : message.text;
+  const body =
+    part === "html"
+      ? await askedHtml(message.html, asked, context)
+      : (await context.reader.message(words, null, { text: asked, html: {} })).text;
+  const { portion, lines, structured } = shownPortion(body, asked);
   const automatic = automaticReason(message);
   const verdict = verdictOf(message);
   const elsewhere = (message.reply_to ?? []).filter((address) => address !== message.from);
@@ -164,13 +167,15 @@ const otherHtml =
   "It also has HTML, which most readers show instead of the text, and which is not the same. As text it says:";
 
 async function outbound(message: Outbound, part: Part, asked: AskedPart, context: Context) {
-  const { fence, readHtml } = context;
+  const { fence, reader } = context;
   const { id, agent_id: agent, conversation_id, status, created_at: at, body_text = "", attachments = [] } = message;
-  const body = await askedBody(part, body_text, message.body_html ?? null, context);
-  const { portion, lines, structured } = askedPortion(body.text, asked);
-  const html = part === "html" ? null : await otherVersion(message, readHtml);
-  const htmlShown = html && portionOf(html.text, 0, asked.max_chars ?? CHARS_DEFAULT);
-  const htmlNext = htmlShown?.nextOffset ?? null;
+  const source = message.body_html ?? null;
+  const { text: body, html } =
+    part === "html"
+      ? { text: await askedHtml(source, asked, context), html: null }
+      : await reader.message(body_text, source, { text: asked, html: { ...asked, offset: 0 } });
+  const { portion, lines, structured } = shownPortion(body, asked);
+  const htmlNext = html?.nextOffset ?? null;
   const notes = notesOf(message);
   const hidden = [...body.hidden, ...(html?.hidden ?? [])];
   const verdict = verdictOf({ ...message, direction: "outbound", verified: false, verified_domain: null });
@@ -185,7 +190,7 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
     text: portion,
     in_reply_to: null,
     headers: (message.headers ?? []).map(({ name, value }) => wholeLine(`${name}: ${value}`)),
-    ...(htmlShown ? { html_text: htmlShown.text } : {}),
+    ...(html ? { html_text: html.text } : {}),
     ...(notes.length > 0 ? { notes } : {}),
     attachments: attachments.map((file) => ({ ...file, filename: wholeLine(file.filename) })),
   };
@@ -194,10 +199,10 @@ async function outbound(message: Outbound, part: Part, asked: AskedPart, context
     ...fateLines(message, fence),
     ...hidden,
   ];
-  const version = htmlShown
+  const version = html
     ? [
         otherHtml,
-        fence.around(htmlShown.text),
+        fence.around(html.text),
         ...(htmlNext === null ? [] : [`The HTML goes on: call again with part "html" and offset ${htmlNext}.`]),
       ]
     : [];

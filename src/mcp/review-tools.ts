@@ -1,9 +1,8 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { otherVersion, readBody } from "./body.ts";
+import type { TextReader } from "./body.ts";
 import { Fate, fateLines, fateOf } from "./fate.ts";
-import { portionOf } from "./portion.ts";
 import type { Outbound } from "./shapes.ts";
-import { type Context, given, hints, orNull, tool, untrustedNote } from "./tool.ts";
+import { given, hints, orNull, tool, untrustedNote } from "./tool.ts";
 import { type Fence, shortLine, wholeLine, wholeList } from "./untrusted.ts";
 
 const PAGE_DEFAULT = 10;
@@ -57,13 +56,13 @@ export const listPending = tool({
     cursor: given.cursor,
   },
   output: { pending: Type.Array(Held), next_cursor: orNull(Type.String()) },
-  async run({ agent: named, limit, cursor }, { api, signal, fence, readHtml }) {
+  async run({ agent: named, limit, cursor }, { api, signal, fence, reader }) {
     const agent = named === undefined ? undefined : await api.agentOf(named, signal);
     const { scope } = await api.who();
     const asked = { agent, page_size: limit ?? PAGE_DEFAULT, token: cursor };
     const answer = await api.client.approvals.list({ ...asked, data: false, signal });
     const pending: Static<typeof Held>[] = [];
-    for (const message of answer.messages) pending.push(await heldOf(message, readHtml));
+    for (const message of answer.messages) pending.push(await heldOf(message, reader));
     const next = answer.next_token ?? null;
     const decide =
       scope === "account"
@@ -81,12 +80,10 @@ export const listPending = tool({
   },
 });
 
-async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise<Static<typeof Held>> {
+async function heldOf(message: Outbound, reader: TextReader): Promise<Static<typeof Held>> {
   const { body_text = "", body_html, hold, first_time, links = [], headers = [], attachments = [] } = message;
-  const body = readBody(body_text);
-  const html = await otherVersion(message, readHtml);
-  const htmlText = html && portionOf(html.text, 0, CHARS_SHOWN);
-  const { text, nextOffset } = portionOf(body.text, 0, CHARS_SHOWN);
+  const shown = { max_chars: CHARS_SHOWN };
+  const { text: body, html } = await reader.message(body_text, body_html ?? null, { text: shown, html: shown });
   const hosts = [...new Set(links.map(({ host }) => host))];
   const fields = headers.map(({ name, value }) => wholeLine(`${name}: ${value}`));
   const files = attachments.map(({ filename, content_type, size }) =>
@@ -104,8 +101,8 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
     recipients_new: wholeList(first_time),
     hidden: [...body.hidden, ...(html?.hidden ?? [])],
     is_cut:
-      nextOffset !== null ||
-      (htmlText?.nextOffset ?? null) !== null ||
+      body.nextOffset !== null ||
+      (html?.nextOffset ?? null) !== null ||
       hosts.length > HOSTS_SHOWN ||
       [subject, ...fields, ...files].some((one) => shortLine(one) !== one),
     untrusted: {
@@ -114,9 +111,9 @@ async function heldOf(message: Outbound, readHtml: Context["readHtml"]): Promise
       bcc: wholeList(message.bcc),
       reply_to: wholeList(message.reply_to),
       subject: shortLine(subject),
-      text,
+      text: body.text,
       has_html: body_html !== undefined,
-      html_text: htmlText?.text ?? null,
+      html_text: html?.text ?? null,
       notes: notesOf(message),
       attachments: files.map(shortLine),
       headers: fields.map(shortLine),

@@ -2,7 +2,7 @@ import { type CallToolResult, ProtocolError, ProtocolErrorCode, Server } from "@
 import { version } from "../util/version.ts";
 import type { Api } from "./api.ts";
 import { readArguments } from "./arguments.ts";
-import type { Body } from "./body.ts";
+import type { TextReader } from "./body.ts";
 import { failureOf, ToolFailure } from "./failure.ts";
 import type { Tool } from "./tool.ts";
 import { tools } from "./tools.ts";
@@ -17,12 +17,11 @@ To work through mail: wait_for_message, then get_message for each (it becomes re
 export interface McpOptions {
   /** Called with errors on our side. */
   onFault: (tool: string, error: unknown) => void;
-  /** Reads untrusted HTML; a server does it in another process. */
-  readHtml: (html: string) => Promise<Body>;
+  reader: TextReader;
 }
 
 /** Creates an MCP server with our tools, for one connection or one request. */
-export function createMcpServer(api: Api, { onFault, readHtml }: McpOptions): Server {
+export function createMcpServer(api: Api, { onFault, reader }: McpOptions): Server {
   const server = new Server(
     { name: "e2a", title: "e2a: email for agents", version },
     { capabilities: { tools: {} }, instructions },
@@ -55,11 +54,7 @@ export function createMcpServer(api: Api, { onFault, readHtml }: McpOptions): Se
     const fence = new Fence();
     try {
       const given = readArguments(tool.input, params.arguments);
-      const {
-        text,
-        structured,
-        pictures = [],
-      } = await tool.run(given, { api, signal: mcpReq.signal, fence, readHtml });
+      const { text, structured, pictures = [] } = await tool.run(given, { api, signal: mcpReq.signal, fence, reader });
       return { content: [{ type: "text", text }, ...pictures], structuredContent: structured };
     } catch (error) {
       const failure = failureOf(error);

@@ -1,6 +1,6 @@
 import { type Static, type TObject, type TProperties, type TSchema, type TUnsafe, Type } from "@sinclair/typebox";
 import type { Api } from "./api.ts";
-import type { Body } from "./body.ts";
+import type { TextReader } from "./body.ts";
 import type { Fence } from "./untrusted.ts";
 
 /** What a tool does, which clients check before they let a model call it (MCP, ToolAnnotations). */
@@ -45,8 +45,7 @@ export interface Context {
   /** Aborts the call when the client no longer wants the result. */
   signal: AbortSignal;
   fence: Fence;
-  /** The text that a person would read in an HTML file. */
-  readHtml(html: string): Promise<Body>;
+  reader: TextReader;
 }
 
 export interface Tool {

@@ -596,6 +596,9 @@ describe("a bounce", () => {
       },
       { subject: "Re: Question", auto_submitted: null, conversation_id: body.conversation_id },
     ]);
+    const [{ message_id }] = await inbox();
+    const { raw_message } = (await it.api("GET", `/api/v1/agents/bot@e2a.localhost/messages/${message_id}`)).body;
+    expect(Buffer.from(raw_message, "base64").toString()).toMatch(/^Received: from [^;]*\sid\s+msg_\w+;/m);
     expect(await outbound(it, body.message_id)).toMatchObject({ status: "sent" });
     await it.api("DELETE", "/api/v1/agents/bot@e2a.localhost");
     await answer("", "Still away");

@@ -8,7 +8,7 @@ import { foundNothing, type Search, type SearchRequest } from "../approval/searc
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
 import type { Defect, OutboundMail, ReadMail } from "../mail.ts";
-import type { Body } from "../mcp/body.ts";
+import type { TextReader } from "../mcp/body.ts";
 import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { WholeAttachment } from "../message/read.ts";
@@ -24,6 +24,8 @@ import type { DnsSettings, TaskName, TaskShapes } from "./tasks.ts";
 
 /** Shorter text is searched for links in this process: a child costs more, even if the search were quadratic. */
 const INLINE_CHARS_MAX = 1_000;
+/** A shorter text is read for a model in this process: that takes under two milliseconds. */
+const INLINE_READ_CHARS_MAX = 4 * 1024;
 /** More than the trace fields of a message take. */
 const TRACE_BYTES_MAX = 16 * 1024;
 /** A shorter message without attachments is composed in this process: that takes linear time, under a millisecond. */
@@ -47,8 +49,8 @@ export interface Offload {
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
   /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if that takes too long. */
   quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
-  /** The text that a person would see in an HTML file. Fails like `attachment`. */
-  readHtml(html: string): Promise<Body>;
+  /** Reads texts for models. Fails like `attachment`. */
+  reader: TextReader;
   /** All links of a mail. If the search fails, the list has one entry that says so. Failure `overloaded`. */
   links(text: string, html: string | null): Promise<ShownLink[]>;
   /** What reviewers see of a held message. If it cannot be made, it says so. Failure `overloaded`. */
@@ -97,6 +99,25 @@ export function createOffload(options: {
   async function attachments(raw: Uint8Array, path: number[] | null, opens: boolean) {
     const { output, blobs } = await run("attachments", { limits, opens, path }, [raw]).catch(unparsed());
     return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
+  }
+
+  const tooHeavy = unreadable("The text takes too much time or memory to read.");
+
+  async function readMessage(...[text, html, asked]: Parameters<TextReader["message"]>) {
+    if (html === null && text.length <= INLINE_READ_CHARS_MAX) {
+      const { textReader } = await import("../mcp/body.ts");
+      return textReader.message(text, html, asked);
+    }
+    const { rest, blobs } = await withoutTexts({ text, html });
+    return (await run("readMessage", { ...rest, asked }, blobs).catch(tooHeavy)).output;
+  }
+
+  async function readFile(...[content, isHtml, asked]: Parameters<TextReader["file"]>) {
+    return (await run("readFile", { isHtml, asked }, [content]).catch(tooHeavy)).output;
+  }
+
+  async function readHtml(...[html, asked]: Parameters<TextReader["html"]>) {
+    return (await run("readFile", { isHtml: true, asked }, [await utf8(html)]).catch(tooHeavy)).output;
   }
 
   return {
@@ -148,10 +169,7 @@ export function createOffload(options: {
       return (await made.catch(otherwise(null))).output;
     },
 
-    async readHtml(html) {
-      const read = run("readHtml", { html });
-      return (await read.catch(unreadable("The HTML takes too much time or memory to read."))).output;
-    },
+    reader: { message: readMessage, html: readHtml, file: readFile },
 
     async links(text, html) {
       if (text.length + (html?.length ?? 0) <= INLINE_CHARS_MAX) {

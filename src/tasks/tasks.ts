@@ -10,7 +10,7 @@ import type { Search, SearchRequest } from "../approval/search.ts";
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
 import type { Attachment, Defect, OutboundAttachment, OutboundMail, ReadMail } from "../mail.ts";
-import type { Body } from "../mcp/body.ts";
+import type { AskedPart, Portion } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
 import type { ReadLimits } from "../message/read.ts";
 import { createResolver, type DnsAnswers, type DnsType, type Resolver, type ResolverOptions } from "../net/dns.ts";
@@ -41,7 +41,13 @@ export interface TaskShapes {
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
   quotableHtml: { input: { html: string; contentIds: string[] }; output: string };
-  readHtml: { input: { html: string }; output: Body };
+  /** Blobs in: the long texts. */
+  readMessage: {
+    input: { text: string; html: string | null; texts: TextsApart; asked: { text: AskedPart; html: AskedPart } };
+    output: { text: Portion; html: Portion | null };
+  };
+  /** Blobs in: the file. */
+  readFile: { input: { isHtml: boolean; asked: AskedPart }; output: Portion };
   links: { input: { text: string; html: string | null; texts: TextsApart }; output: ShownLink[] };
   /** Blobs in: the attachments and long texts; the same for `searchOutgoing`. */
   heldReview: { input: { message: WithoutContents; contentHash: string }; output: HeldReview };
@@ -135,9 +141,15 @@ const byName: Tasks = {
     return { output: quotableHtml(html, contentIds) };
   },
 
-  async readHtml({ html }) {
-    const { readHtml } = await import("../mcp/body.ts");
-    return { output: await readHtml(html) };
+  async readMessage(given, blobs) {
+    const { textReader } = await import("../mcp/body.ts");
+    const { text, html, asked } = withTexts(given, blobs);
+    return { output: await textReader.message(text, html, asked) };
+  },
+
+  async readFile({ isHtml, asked }, [content = noBytes]) {
+    const { textReader } = await import("../mcp/body.ts");
+    return { output: await textReader.file(content, isHtml, asked) };
   },
 
   async links(given, blobs) {

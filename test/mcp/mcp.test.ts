@@ -3,6 +3,7 @@ import { type LogFields, silentLog } from "../../src/util/log.ts";
 import { scriptedSmtp } from "../smtp/scripted-smtp.ts";
 import { mailFor } from "../store/rows.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
+import { testPool } from "../support/pool.ts";
 import { mcpSuite } from "./suite.ts";
 import { connectHttp, startMcpApp, startMcpBinary } from "./world.ts";
 
@@ -226,24 +227,74 @@ test("what another mail server said stands inside the fence, also when nobody to
   expect(after).toContain("What to do:");
 });
 
-test("a picture beyond what models take is not shown", async () => {
-  await using it = await startTestApp();
+/** An agent with one message, whose only part is a picture of so many bytes. */
+async function withPicture(it: TestApp, size: number) {
   await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
   const agent = `my-bot@${it.app.config.sharedDomain}`;
-  const content = Buffer.alloc(3_000_001);
+  const content = Buffer.alloc(size);
   content.write("\x89PNG\r\n\x1a\n", "latin1");
   const head = "Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\n";
   // Past the examination, which is not the matter here.
   const mail = mailFor(agent, {
     bytes: Buffer.from(`${head}${content.toString("base64").replace(/.{76}/g, "$&\r\n")}\r\n`),
-    content: { attachments: [{ index: 0, filename: "a.png", content_type: "image/png", size: content.length }] },
+    content: { attachments: [{ index: 0, filename: "a.png", content_type: "image/png", size }] },
   });
   await it.app.store.acceptInbound(mail);
   const [{ message_id }] = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body.messages;
-  const params = { name: "get_attachment", arguments: { message_id, index: 0 } };
+  return { name: "get_attachment", arguments: { message_id, index: 0 } };
+}
+
+test("a picture beyond what models take is not shown", async () => {
+  await using it = await startTestApp();
+  const params = await withPicture(it, 3_000_001);
   const { result } = (await post(it, { ...whoami, params })).body;
   expect([result.structuredContent.size, result.structuredContent.shown_as]).toEqual([3_000_001, "nothing"]);
   expect(result.content.map(({ type }: { type: string }) => type)).toEqual(["text"]);
+});
+
+test("a long text is read in another process, which gives back only the portion asked for", async () => {
+  const pool = testPool();
+  const answers: [task: string, chars: number][] = [];
+  const run: typeof pool.run = async (task, ...given) => {
+    const done = await pool.run(task, ...given);
+    answers.push([task, JSON.stringify(done.output).length]);
+    return done;
+  };
+  await using it = await startTestApp({ seams: { pool: { ...pool, run } } });
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const agent = `my-bot@${it.app.config.sharedDomain}`;
+  const text = "a\u200b".repeat(50_000);
+  const file = { index: 0, filename: "a.txt", content_type: "text/plain", size: Buffer.byteLength(text) };
+  const plain = "--b\r\nContent-Type: text/plain; charset=utf-8\r\n";
+  const parts = `${plain}\r\n${text}\r\n${plain}Content-Disposition: attachment; filename=a.txt\r\n\r\n${text}\r\n--b--\r\n`;
+  const bytes = Buffer.from(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${parts}`);
+  await it.app.store.acceptInbound(mailFor(agent, { bytes, content: { text, attachments: [file] } }));
+  const [{ message_id }] = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body.messages;
+  for (const [name, given, task] of [
+    ["get_attachment", { index: 0 }, "readFile"],
+    ["get_message", {}, "readMessage"],
+  ] as const) {
+    answers.length = 0;
+    const params = { name, arguments: { message_id, ...given, max_chars: 1_000, offset: 100 } };
+    const { structuredContent: is } = (await post(it, { ...whoami, params })).body.result;
+    expect([name, is.untrusted.text, is.next_offset]).toEqual([name, "a".repeat(1_000), 1_100]);
+    expect(is.hidden).toEqual(["50000 invisible or direction-changing characters were left out."]);
+    expect(answers.filter(([one, chars]) => one === task && chars < 2_000)).toHaveLength(1);
+  }
+});
+
+test("a batch whose answers are too long is answered in part, and the rest of it is not done", async () => {
+  await using it = await startTestApp();
+  const picture = { ...whoami, params: await withPicture(it, 3_000_000) };
+  const send = { name: "send_email", arguments: { to: ["ann@example.com"], subject: "s", text: "t" } };
+  const notice = { jsonrpc: "2.0", method: "notifications/initialized" };
+  const batch = [...Array.from({ length: 40 }, (_, id) => ({ ...picture, id })), notice];
+  const { status, body } = await post(it, [...batch, { ...whoami, id: "last", params: send }]);
+  expect(status).toBe(200);
+  expect(body.map(({ id }: { id: unknown }) => id)).toEqual([...Array.from({ length: 40 }, (_, id) => id), "last"]);
+  expect(body.slice(0, 3).map((one: { result: object }) => "result" in one)).toEqual([true, true, true]);
+  for (const { error } of body.slice(3)) expect(error.message).toContain("this request was not made");
+  expect((await it.api("GET", "/api/v1/messages")).body.messages).toEqual([]);
 });
 
 test("a body may not be larger than the API's", async () => {

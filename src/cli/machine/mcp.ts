@@ -29,7 +29,7 @@ export function mcpCommand(io: Io): Command {
 
 async function serve(io: Io, { url, key, agent }: { url: string; key: string; agent: string | null }): Promise<void> {
   // Loaded with the protocol's library only here; no other command needs it.
-  const [{ answerStdio }, { remoteApi }, { readHtml }] = await Promise.all([
+  const [{ answerStdio }, { remoteApi }, { textReader }] = await Promise.all([
     import("../../mcp/stdio.ts"),
     import("../../mcp/remote.ts"),
     import("../../mcp/body.ts"),
@@ -43,7 +43,7 @@ async function serve(io: Io, { url, key, agent }: { url: string; key: string; ag
       stdin: io.stdin,
       stdout: io.stdout,
       signal: interrupt.signal,
-      readHtml,
+      reader: textReader,
       onFault: (tool, error) => say(`${tool} failed: ${error instanceof Error ? error.message : String(error)}`),
     });
   } finally {

@@ -4,7 +4,7 @@ import type { Reviews } from "../../approval/reviews.ts";
 import type { ApprovalTokens } from "../../approval/token.ts";
 import type { Config } from "../../config.ts";
 import type { Attachment, ReadMail } from "../../mail.ts";
-import type { Body } from "../../mcp/body.ts";
+import type { TextReader } from "../../mcp/body.ts";
 import type { ShownLink } from "../../message/html/shown-links.ts";
 import type { Resolver } from "../../net/dns.ts";
 import type { EventFeed } from "../../notify/event-feed.ts";
@@ -46,8 +46,8 @@ export interface Offload {
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
   /** A mail's HTML for a quote in another mail, with the pictures of these Content-IDs; null if that takes too long. */
   quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
-  /** The text that a person would read in an HTML file. */
-  readHtml(html: string): Promise<Body>;
+  /** Reads texts for models. */
+  reader: TextReader;
   /** All links of a mail. */
   links(text: string, html: string | null): Promise<ShownLink[]>;
   /** The page that a reviewer's link opens, as HTML. */

@@ -317,8 +317,19 @@ describe("nothing is lost in silence", () => {
     ["an end tag with a slash", `<style>p{}</style/><p>${words}`],
     ["a style sheet with a slash", `<style/>hidden</style><p>${words}`],
     ["a title with a slash", `<title>t</title/><p>${words}`],
+    ["an empty declaration", `<!>${words}<b></b>`],
+    ["an empty declaration with a hyphen", `<p><!->${words}</p>`],
+    ["an end tag without a name", `Hello</> Ann`],
+    ["a tag in the style sheet of a picture", `<svg><style>p{}<p>${words}</style></svg>`],
+    ["a tag in the script of a picture", `<svg><g><script>x > y<b>${words}</b>`],
+    ["an end tag in the title of a formula", `<math><title>t</p>${words}</title>`],
   ])("behind %s", (_name, html) => {
     expect(seenText(html)).toEqual({ text: words, hiddenChars: 0, isCut: false });
+  });
+
+  test("but what a picture or formula describes itself by is not shown", () => {
+    const html = "<svg><title>t<p>u</p></title><style>p{}</style></svg><style>/*<svg>*/</style><style>b<p></style>a";
+    expect(seenText(html)).toEqual({ text: "a", hiddenChars: 0, isCut: false });
   });
 
   test("among more tags than are laid out", () => {
