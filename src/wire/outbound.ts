@@ -113,7 +113,7 @@ export const Original = Type.Object(
   { $id: "Original", description: "What the agent wrote, when a reviewer changed it." },
 );
 
-export const OutboundAttachment = Type.Object(
+const OutboundAttachment = Type.Object(
   {
     ...Attachment.properties,
     data: Type.Optional(
