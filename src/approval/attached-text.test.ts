@@ -24,6 +24,14 @@ test.each([
   }
 });
 
+test("words in base64 with other characters between, which decoders ignore, are searched", async () => {
+  const encoded = Buffer.from(`Hi ${hidden} more`).toString("base64");
+  for (const body of [encoded.replace(/./g, "$&!"), encoded.replace(/.{8}/g, "$& -\r\n")]) {
+    const { texts } = await read("a.eml", "message/rfc822", `Content-Transfer-Encoding: base64\r\n\r\n${body}`);
+    expect(texts.some(({ text }) => text.includes(hidden))).toBe(true);
+  }
+});
+
 test.each(["hz-gb-2312", "iso-2022-kr", "iso-2022-cn", "utf-7"])(
   "words in shifts of %s are searched",
   async (charset) => {
