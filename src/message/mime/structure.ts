@@ -261,6 +261,11 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
   }
 }
 
+/** Whether the header ends in lines that are words of the text, or a part of its last field, depending on the program. */
+export function hasTextInHeader(raw: Uint8Array, { bodyStart }: HeaderBlock): boolean {
+  return textStart(asBuffer(raw), bodyStart) < bodyStart;
+}
+
 /**
  * Where the text of a message begins: behind the header's last line that is one of a field. Lines behind it are words,
  * if the empty line is missing or has white space.
