@@ -109,6 +109,12 @@ describe("headers of parts that are broken", () => {
     expect(await read(...mixed(["", "Hi", line, "", "Bye"]))).toMatchObject({ attachments: [], defects: [] });
   });
 
+  test.each([1, 30, 2_000])("a part's header does not end at %d spaces before a colon", async (count) => {
+    const space = " ".repeat(count);
+    const fields = [`Content-Type${space}: text/plain;`, `charset${space}= utf-8`, "X-A", `${space}: b`];
+    expect(await read(...mixed([...fields, "", "Hi"]))).toMatchObject({ text: "Hi", attachments: [] });
+  });
+
   test("the parts of a digest are messages", async () => {
     const { attachments } = await read(
       "Content-Type: multipart/digest; boundary=b",
