@@ -113,6 +113,16 @@ describe("headers of parts that are broken", () => {
     const space = " ".repeat(count);
     const fields = [`Content-Type${space}: text/plain;`, `charset${space}= utf-8`, "X-A", `${space}: b`];
     expect(await read(...mixed([...fields, "", "Hi"]))).toMatchObject({ text: "Hi", attachments: [] });
+    const file = ["Content-Type: text/plain", `Content-Disposition: filename${space}= a.txt`, "", "Hi"];
+    expect(await read(...mixed(["", "Hello"], file))).toMatchObject({
+      text: "Hello",
+      attachments: [{ filename: "a.txt" }],
+    });
+  });
+
+  test("a boundary with two spaces is taken as it is", async () => {
+    const lines = ["--a  b", "", "Hi", "--a  b--"];
+    expect(await read('Content-Type: multipart/mixed; boundary="a  b"', "", ...lines)).toMatchObject({ text: "Hi" });
   });
 
   test("the parts of a digest are messages", async () => {
