@@ -347,7 +347,8 @@ test("an endpoint that was not asked keeps one place: a delivery without a webho
   await t.app.drain();
   expect(failing.requests).toHaveLength(1);
   // The second attempt finds no webhook, so nothing is posted.
-  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: null })).status).toBe(200);
+  const without = { agent_mode: "local", webhook_url: "" };
+  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, without)).status).toBe(200);
   clock.advance(10_000);
   await t.app.drain();
   const go = Promise.withResolvers<void>();
@@ -357,7 +358,8 @@ test("an endpoint that was not asked keeps one place: a delivery without a webho
     await go.promise;
     return new Response();
   };
-  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: hanging.url })).status).toBe(200);
+  const again = { agent_mode: "cloud", webhook_url: hanging.url };
+  expect((await t.api("PATCH", `/api/v1/agents/${bot}`, again)).status).toBe(200);
   for (const subject of ["one", "two", "three"]) await send(t, bot, subject);
   await asked.promise;
   // The worker has looked again when this one has arrived.

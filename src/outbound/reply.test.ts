@@ -197,21 +197,7 @@ describe("subjects", () => {
 
   test("do not grow however often programs of other languages answer", () => {
     let subject = "Order";
-    for (const prefix of [
-      "Re:",
-      "AW:",
-      "SV:",
-      "R:",
-      "RES:",
-      "Odp:",
-      "Ré :",
-      "TR:",
-      "回复：",
-      "답장:",
-      "ΣΧΕΤ:",
-      "YNT:",
-      "VS:",
-    ])
+    for (const prefix of ["Re:", "AW:", "SV:", "R:", "RES:", "Odp:", "Ré :", "回复：", "답장:", "ΣΧΕΤ:", "YNT:", "VS:"])
       subject = replySubject(`${prefix} ${subject}`);
     expect(subject).toBe("Re: Order");
     for (const prefix of ["WG:", "TR:", "RV:", "I:", "ENC:", "Doorst:", "VB:", "VL:", "PD:", "İLT:", "转发：", "転送:"])

@@ -25,8 +25,7 @@ export function readingAnew<S extends Store>(
       return { ...found, content: { ...content, defects: content.defects.filter(isDefect) } };
     }
   }
-  return {
-    ...store,
+  const opening: Pick<Store, "getMessage" | "deliveryWork"> = {
     async getMessage(agentId, id) {
       const found = await store.getMessage(agentId, id);
       return found && current(found, () => store.getMessage(agentId, id));
@@ -39,6 +38,7 @@ export function readingAnew<S extends Store>(
       return mail && { ...work, content: { kind: "message", mail } };
     },
   };
+  return Object.assign(Object.create(store), opening);
 }
 
 /** The first reader's defects were strings. */

@@ -310,7 +310,8 @@ export const hostileRequests: HostileRequest[] = [
     path: "/api/v1/send",
     body: { to: ["bob@people.example"], subject, body: "Hello" },
     ...invalid,
-    fields: ["subject"],
+    // The account has several agents.
+    fields: ["subject", "from"],
   })),
   {
     name: "a list with every filter wrong",

@@ -180,7 +180,7 @@ export function strictCases(it: ApiWorld): void {
         attachments: [{ filename: "a.txt", content_type: "text/plain", data: "b25l" }],
       });
       const { body: shown } = await it.api.get(`/api/v1/messages/${held.message_id}`);
-      const attachments = shown.attachments.map((one: object) => ({ data: "dHdv", ...one }));
+      const attachments = shown.attachments.map((one: object) => ({ ...one, data: "dHdv" }));
       const { body } = await it.api.post(`/api/v1/messages/${held.message_id}/approve`, { attachments });
       expect(body).toMatchObject({ status: "sent", edited: true });
     });

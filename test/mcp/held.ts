@@ -123,7 +123,7 @@ export function heldCases(suite: McpSuite): void {
     const attachments = [{ filename, text: "x" }];
     for (const more of [{ subject }, { attachments }]) {
       const { message_id } = (await call(suite.owner, "send_email", { ...mail, ...more })).is;
-      const [one] = (await call(suite.owner, "list_pending", { agent })).is.pending;
+      const one = (await call(suite.owner, "list_pending", { agent })).is.pending.at(-1);
       expect(one).toMatchObject({ message_id, is_cut: true });
       const { is } = await call(suite.owner, "get_message", { agent, message_id });
       expect(is.untrusted).toMatchObject({
@@ -189,7 +189,7 @@ export function heldCases(suite: McpSuite): void {
     // The same in both is told once.
     const same = { ...mail, html_body: "<p>Thank <b>you</b>, Bob.</p>" };
     const plain = (await api("POST", "/api/v1/send", same)).body.message_id;
-    expect((await call(suite.owner, "list_pending", { agent })).is.pending[0].untrusted.html_text).toBeNull();
+    expect((await call(suite.owner, "list_pending", { agent })).is.pending.at(-1).untrusted.html_text).toBeNull();
     const seen = await call(suite.owner, "get_message", { agent, message_id: plain });
     expect(seen.text).not.toContain("It also has HTML");
     const none = await call(suite.owner, "get_message", {

@@ -1,5 +1,5 @@
 import { Database } from "bun:sqlite";
-import { type AgentMode, splitAddress } from "../../src/mail.ts";
+import { type AgentMode, READER_VERSION, splitAddress } from "../../src/mail.ts";
 import { type AgentChanges, newAgent } from "../../src/store/accounts/agents.ts";
 import type { InboundMail } from "../../src/store/mail/received.ts";
 import type { Decision } from "../../src/store/outbound/holds.ts";
@@ -79,6 +79,7 @@ export function mailFor(mailboxes: string | string[], changes: Overrides = {}): 
       headers: [{ name: "Subject", value: "Greeting" }],
       attachments: [],
       defects: [],
+      reader: READER_VERSION,
       ...content,
     },
     emailMessageId: `<${unique("id")}@sender.example>`,

@@ -103,8 +103,8 @@ def test_the_support_agent_waits_for_a_person(run: Any, server: Server, client: 
     server.deliver(agent, mail("Refund", "I want a refund."))
     assert support.wait_for(":") == "pending_approval: Refund"
 
-    # Newest first: the refund is approved, the price is not.
-    said = run(own_key, "support_agent.py", "review").answer("a", "r", "Not in this tone.")
+    # Soonest expiry first: the price is rejected, the refund is approved.
+    said = run(own_key, "support_agent.py", "review").answer("r", "Not in this tone.", "a")
     assert "Refunds take five days." in said and "could not prove" in said
     with E2AClient(own_key, base_url=server.url) as person:
         fates = {one.subject: one for one in answers(person, agent)}

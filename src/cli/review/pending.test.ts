@@ -55,7 +55,9 @@ describe("the list", () => {
     for (const line of [["pending"], ["pending", "list"], ["pending", "review"], ["pending", id]])
       expect(JSON.parse((await run(line, pipe)).out)).toEqual(expected);
     expect(JSON.parse((await run(["pending", "--json"])).out)).toEqual(expected);
-    expect(world.proxy.requests[0]?.query).toEqual({ status: "pending_approval", page_size: "50" });
+    expect(world.proxy.requests[0]?.query).toEqual({
+      ...{ status: "pending_approval", page_size: "50", data: "false" },
+    });
   });
 
   test("nothing there is said in words; a wrong word is a usage error", async () => {

@@ -72,7 +72,7 @@ function listCommand(io: Io): Command {
   const command = listOptions(new Command("list"))
     .alias("ls")
     .summary("list held mail")
-    .description("Lists the mail that waits for approval, newest first.")
+    .description("Lists the mail that waits for approval, soonest expiry first.")
     .action(async (flags: PageFlags, command: Command) => {
       const session = await openSession(io, command);
       await showList(session, await held(session, flags));

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
+import { deliver } from "../../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestAppOptions } from "../../../test/support/app.ts";
 import { createOwner } from "../../accounts.ts";
 import { createApprovalTokens } from "../../approval/token.ts";
@@ -139,8 +140,17 @@ test("of a stopped loop reviewers read that time rejects it, whatever the agent 
     { hitl_enabled: false, hitl_expiration_action: "approve" },
     { set: { "limits.loop_messages": 1 } },
   );
-  const mail = { to: ["ann@outside.example"], subject: "Again", body: "Good day." };
-  const { body } = await held.it.api("POST", "/api/v1/send", mail);
+  const ann = "ann@outside.example";
+  /** The agent's message after one of hers has come in. */
+  const answer = async (subject: string) => {
+    held.clock.advance(1_000);
+    const message = Buffer.from(`From: ${ann}\r\nSubject: ${subject}\r\n\r\nYes?\r\n`);
+    await deliver(held.it.app.smtp.port, { from: ann, to: "bot@e2a.localhost", message });
+    held.clock.advance(1_000);
+    return held.it.api("POST", "/api/v1/send", { to: [ann], subject, body: "Good day." });
+  };
+  await answer("Again");
+  const { body } = await answer("Once more");
   const { hold, content_hash: contentHash } = (await held.it.api("GET", `/api/v1/messages/${body.message_id}`)).body;
   expect(hold.rule).toBe("loop");
   const { text } = await held.open(

@@ -12,7 +12,7 @@ import { readTnef, type TnefMessage } from "../tnef/tnef.ts";
 import { decodeText } from "./charset.ts";
 import { contentId, describedName, fileName, typeParameter } from "./part.ts";
 import { type MimePart, type ReadLimits, scanStructure } from "./structure.ts";
-import { decodeTransfer } from "./transfer.ts";
+import { decodeAllBase64, decodeTransfer } from "./transfer.ts";
 
 /** A piece of what a message says, in reading order: plain text, HTML, or the same in both forms. */
 export type Piece = { text: string; html: null } | { text: string | null; html: string };
@@ -75,7 +75,9 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ bytes, header, start, end }: MimePart) => {
-    const { content, hasTail, isPlain } = decodeTransfer(bytes.subarray(start, end), header.encoding);
+    const encoded = bytes.subarray(start, end);
+    const { content, hasTail, isPlain } = decodeTransfer(encoded, header.encoding);
+    if (wanted === "every part" && (hasTail || isPlain)) list("", header.type, "", decodeAllBase64(encoded));
     if (hasTail) defects.add("base64_tail_removed");
     if (isPlain) defects.add("base64_invalid");
     return content;

@@ -20,8 +20,9 @@ function found(content: Buffer, { hasTail = false, isPlain = false } = {}): Tran
   return { content, hasTail, isPlain };
 }
 
-/** A line with a foreign character is still data if it is this long and has no white space. */
+/** A line with foreign characters is still data if it has no white space, and is this long or has few of them. */
 const DAMAGED_LINE_CHARS_MIN = 60;
+const FOREIGN_SHARE_MAX = 1 / 8;
 /** Data that continues behind its end has a line of this length, or ends in padding. */
 const CONTINUED_LINE_CHARS_MIN = 32;
 
@@ -46,7 +47,7 @@ function decodeBase64(bytes: Buffer): Transferred {
         isContinued = true;
       }
       const isData = /^[A-Za-z0-9+/]*={0,3}$/.test(line);
-      const isDamaged = !isData && line.length >= DAMAGED_LINE_CHARS_MIN && !/\s/.test(line);
+      const isDamaged = !isData && isDamagedData(line);
       if (!isData && !isDamaged) {
         return data === "" ? found(bytes, { isPlain: true }) : found(decodeGroups(data), { hasTail: true });
       }
@@ -56,6 +57,18 @@ function decodeBase64(bytes: Buffer): Transferred {
     at = end;
   }
   return found(decodeGroups(data));
+}
+
+/** Whether a line is base64 with characters in it that decoders ignore (RFC 2045 6.8). */
+function isDamagedData(line: string): boolean {
+  if (/\s|:\/\//.test(line)) return false;
+  const foreign = line.match(/[^A-Za-z0-9+/=]/g)?.length ?? 0;
+  return line.length >= DAMAGED_LINE_CHARS_MIN || foreign <= line.length * FOREIGN_SHARE_MAX;
+}
+
+/** Decodes everything that can be base64, as decoders do that look for no end. */
+export function decodeAllBase64(bytes: Buffer): Buffer {
+  return decodeGroups(bytes.toString("latin1").replace(/[^A-Za-z0-9+/=]+/g, ""));
 }
 
 /** Whether a text is base64 with padding at its end at most, and without white space between its words. */

@@ -148,7 +148,7 @@ onEveryDatabase((it) => {
       [`abuse+x@${domain}`, `postmaster@${domain}`],
       [`+bot@${domain}`, "unknown"],
       [`other@${domain}`, "unknown"],
-      [`"bot"@${domain}`, "unknown"],
+      [`"bot"@${domain}`, `bot@${domain}`],
       [`bot@sub.${domain}`, "foreign"],
       ["bot@elsewhere.example", "foreign"],
       [`bot@x@${domain}`, "unknown"],

@@ -241,7 +241,7 @@ test("a message has a size that may leave, as it is and as it becomes", async ()
   const { status, body } = await it.send(["ann@outside.example"], { attachments: [file(45_000)] });
   expect(status).toBe(200);
   const forward = `/api/v1/agents/${it.agent}/messages/${body.message_id}/forward`;
-  const more = { to: "bob@outside.example", attachments: [file(20_000)] };
+  const more = { to: "bob@outside.example", include: "message", attachments: [file(20_000)] };
   expect(await it.api("POST", forward, more)).toMatchObject({ status: 400, body: { errors: [{ field: "include" }] } });
 });
 

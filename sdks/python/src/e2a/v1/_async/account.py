@@ -52,8 +52,11 @@ class AsyncSessions:
     def __init__(self, transport: AsyncTransport) -> None:
         self._transport = transport
 
-    def list(self) -> AsyncPager[BrowserSession]:
-        return AsyncPager(self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), {})
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[BrowserSession]:
+        query = {"page_size": page_size, "token": token}
+        return AsyncPager(
+            self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), query
+        )
 
     async def delete(self, id: str) -> None:
         """Signs a browser out."""
@@ -89,8 +92,9 @@ class AsyncKeys:
         call = Call("POST", "/keys", body=present(body), idempotency_key=idempotency_key)
         return NewApiKey.from_wire(await self._transport.json(call))
 
-    def list(self) -> AsyncPager[ApiKey]:
-        return AsyncPager(self._transport, "/keys", "keys", lambda item, _: ApiKey.from_wire(item), {})
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[ApiKey]:
+        query = {"page_size": page_size, "token": token}
+        return AsyncPager(self._transport, "/keys", "keys", lambda item, _: ApiKey.from_wire(item), query)
 
     async def delete(self, id: str) -> None:
         """Revokes a key immediately."""
@@ -108,13 +112,14 @@ class AsyncSigningSecrets:
         call = Call("POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key)
         return NewSigningSecret.from_wire(await self._transport.json(call))
 
-    def list(self) -> AsyncPager[SigningSecret]:
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[SigningSecret]:
+        query = {"page_size": page_size, "token": token}
         return AsyncPager(
             self._transport,
             "/users/me/signing-secrets",
             "secrets",
             lambda item, _: SigningSecret.from_wire(item),
-            {},
+            query,
         )
 
     async def delete(self, id: str) -> None:

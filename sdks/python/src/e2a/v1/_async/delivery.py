@@ -29,9 +29,10 @@ class AsyncWebhooks:
         call = Call("POST", "/webhooks", body=present(body), idempotency_key=idempotency_key)
         return Webhook.from_wire(await self._transport.json(call))
 
-    def list(self) -> AsyncPager[Webhook]:
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> AsyncPager[Webhook]:
         """All webhooks, newest first."""
-        return AsyncPager(self._transport, "/webhooks", "webhooks", lambda item, _: Webhook.from_wire(item), {})
+        query = {"page_size": page_size, "token": token}
+        return AsyncPager(self._transport, "/webhooks", "webhooks", lambda item, _: Webhook.from_wire(item), query)
 
     async def get(self, id: str) -> Webhook:
         return Webhook.from_wire(await self._transport.json(Call("GET", _path(id))))

@@ -53,8 +53,11 @@ class Sessions:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def list(self) -> Pager[BrowserSession]:
-        return Pager(self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), {})
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[BrowserSession]:
+        query = {"page_size": page_size, "token": token}
+        return Pager(
+            self._transport, "/sessions", "sessions", lambda item, _: BrowserSession.from_wire(item), query
+        )
 
     def delete(self, id: str) -> None:
         """Signs a browser out."""
@@ -90,8 +93,9 @@ class Keys:
         call = Call("POST", "/keys", body=present(body), idempotency_key=idempotency_key)
         return NewApiKey.from_wire(self._transport.json(call))
 
-    def list(self) -> Pager[ApiKey]:
-        return Pager(self._transport, "/keys", "keys", lambda item, _: ApiKey.from_wire(item), {})
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[ApiKey]:
+        query = {"page_size": page_size, "token": token}
+        return Pager(self._transport, "/keys", "keys", lambda item, _: ApiKey.from_wire(item), query)
 
     def delete(self, id: str) -> None:
         """Revokes a key immediately."""
@@ -109,13 +113,14 @@ class SigningSecrets:
         call = Call("POST", "/users/me/signing-secrets", body=present({"name": name}), idempotency_key=idempotency_key)
         return NewSigningSecret.from_wire(self._transport.json(call))
 
-    def list(self) -> Pager[SigningSecret]:
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[SigningSecret]:
+        query = {"page_size": page_size, "token": token}
         return Pager(
             self._transport,
             "/users/me/signing-secrets",
             "secrets",
             lambda item, _: SigningSecret.from_wire(item),
-            {},
+            query,
         )
 
     def delete(self, id: str) -> None:

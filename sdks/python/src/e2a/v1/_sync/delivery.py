@@ -30,9 +30,10 @@ class Webhooks:
         call = Call("POST", "/webhooks", body=present(body), idempotency_key=idempotency_key)
         return Webhook.from_wire(self._transport.json(call))
 
-    def list(self) -> Pager[Webhook]:
+    def list(self, *, page_size: Optional[int] = None, token: Optional[str] = None) -> Pager[Webhook]:
         """All webhooks, newest first."""
-        return Pager(self._transport, "/webhooks", "webhooks", lambda item, _: Webhook.from_wire(item), {})
+        query = {"page_size": page_size, "token": token}
+        return Pager(self._transport, "/webhooks", "webhooks", lambda item, _: Webhook.from_wire(item), query)
 
     def get(self, id: str) -> Webhook:
         return Webhook.from_wire(self._transport.json(Call("GET", _path(id))))
