@@ -197,6 +197,74 @@ test.each(["\r", "\n", "\r\n"])("a calendar folded with %j is read whole, whatev
   expect(texts.map(({ text }) => text).join()).toContain("Project Falcon");
 });
 
+test.each<[string, string, string]>([
+  ["a.ics", "text/calendar", "SUMMARY:the inner\\, and\r\n  other\\; words"],
+  ["meeting", "application/ics", "SUMMARY:the inner\\, and ot\r\n her\\; words"],
+  ["card", "text/directory", "NOTE:the inner\\, and \\ot\r\n her\\; words"],
+])("the words of %s (%s) are searched as programs show them", async (filename, type, text) => {
+  const { texts } = await read(filename, type, text);
+  expect(texts.map(({ text }) => text).join()).toContain("the inner, and other; words");
+});
+
+test.each<[string, string]>([
+  ["a.ics", "ATTACH;FMTTYPE=application/zip;ENCODING=BASE64;VALUE=BINARY:"],
+  ["a.ics", "ATTACH:data:application/zip;base64,"],
+  ["a.vcf", "PHOTO;TYPE=PNG;ENCODING=b:"],
+])("a file inside %s is named: %s", async (filename, before) => {
+  const folded = binary.toString("base64").replace(/.{4}/g, "$&\r\n ");
+  expect((await read(filename, "application/octet-stream", `${before}${folded}`)).unsearched).toEqual([
+    { name: "a file inside the file", why: "binary" },
+  ]);
+  const words = Buffer.from("the inner words").toString("base64");
+  const { texts, unsearched } = await read(filename, "application/octet-stream", `${before}${words}`);
+  expect(texts.map(({ text }) => text)).toContain("the inner words");
+  expect(unsearched).toEqual([]);
+});
+
+/** TNEF by MS-OXTNEF 2.1.3 that begins with text in UTF-16, with a file, and a message's rich text in hexadecimal. */
+function winmail(words: string): Buffer {
+  const u32 = (value: number) => Buffer.from(Uint32Array.of(value).buffer);
+  const attribute = (level: number, id: number, data: Buffer) =>
+    Buffer.concat([Buffer.from([level]), u32(id), u32(data.length), data, Buffer.alloc(2)]);
+  const codes = [...Buffer.from(words)].map((byte) => `\\'${byte.toString(16)}`).join("");
+  const rtf = Buffer.concat([u32(0), u32(codes.length), u32(0x414c454d), u32(0), Buffer.from(codes)]);
+  const property = Buffer.concat([
+    Buffer.from("02010910", "hex"),
+    u32(1),
+    u32(rtf.length),
+    rtf,
+    Buffer.alloc(-rtf.length & 3),
+  ]);
+  return Buffer.concat([
+    ...[u32(0x223e9f78), Buffer.alloc(2), attribute(1, 0x00069fff, Buffer.from("plain words ".repeat(400), "utf16le"))],
+    ...[attribute(1, 0x00069003, Buffer.concat([u32(1), property])), attribute(2, 0x00069002, Buffer.alloc(14))],
+    ...[attribute(2, 0x0006800f, Buffer.from(`${words} in a file`))],
+  ]);
+}
+
+test.each<[string, string, Buffer | string]>([
+  ["winmail.dat", "application/ms-tnef", winmail("the inner words")],
+  ["winmail.dat", "text/plain", winmail("the inner words")],
+  [
+    "a.eml",
+    "message/rfc822",
+    mixed("\r\nHi", base64Part("application/ms-tnef", winmail("the inner words"), "winmail.dat")),
+  ],
+])("what is packed in %s (%s) is searched, and it is named", async (filename, type, content) => {
+  const { texts, unsearched } = await read(filename, type, content);
+  const all = texts.map(({ text }) => text.trim());
+  expect(all).toContain("the inner words");
+  expect(all).toContain("the inner words in a file");
+  expect(unsearched.map(({ why }) => why)).toContain("binary");
+});
+
+test("the parameters of text/enriched, which some programs show, are searched", async () => {
+  const content = Buffer.from(`Hi <color><param>${hidden}</param>there</color>`).toString("base64");
+  const message = `Content-Type: text/enriched\r\nContent-Transfer-Encoding: base64\r\n\r\n${content}`;
+  const { texts } = await read("a.eml", "message/rfc822", message);
+  expect(texts.some(({ form, text }) => form !== "raw" && text.includes(hidden))).toBe(true);
+});
+
 test("a file's name is repeated unless it is long or looks like a secret", async () => {
   const secret = `${"glp"}at-7abcdef4ghijkm9nopqr`;
   const names = ["x.png", `${secret}.png`, `${"n".repeat(61)}.png`];

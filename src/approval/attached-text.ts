@@ -2,11 +2,14 @@ import { wholeLines } from "../message/compose.ts";
 import type { DefectCode } from "../message/defects.ts";
 import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
-import { isMisreadable } from "../message/mime/body.ts";
+import { isMisreadable, isTnef } from "../message/mime/body.ts";
 import { isCharset, isUtf7 } from "../message/mime/charset.ts";
 import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
 import { cleanLine } from "../message/text/clean.ts";
+import { fileType, contentOf as tnefContent, nameOf as tnefName } from "../message/tnef/message.ts";
+import { readTnef } from "../message/tnef/tnef.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
+import { filesIn, isFolded, unfolded, withoutEscapes } from "./folded-text.ts";
 import { secretKinds } from "./secrets.ts";
 
 /** One text of a message that a recipient could read after it has left. */
@@ -79,9 +82,6 @@ const messageName = /\.(?:eml|mht|mhtml)$/i;
 /** File names that browsers open as markup, whatever the type. */
 const markupName = /\.(?:x?html?|xht|xml|svg)$/i;
 
-/** File names that calendars and address books open, whatever the type. */
-const foldedName = /\.(?:ics|ifb|vcs|vcf)$/i;
-
 /**
  * Collects the texts of one attached file and of everything inside it. A message is read as a mail program reads it,
  * and also as plain text, because mail programs disagree. Never throws.
@@ -116,6 +116,13 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
       texts.push(...formsOf(text, type, file.filename, where));
     }
   }
+  for (const { name, ...one } of filesInside(file, type, where, read?.texts[0] ?? "", depth)) {
+    const found = await attachedTexts(one, name, budget, depth + 1);
+    texts.push(...found.texts);
+    unsearched.push(...found.unsearched);
+  }
+  // Its rich text may say something else than its plain text.
+  if (isTnef(type, file.filename)) miss("binary");
 
   const isMultipart = type.startsWith("multipart/");
   if (!messageType.test(type) && !isMultipart && !messageName.test(file.filename)) return { texts, unsearched };
@@ -133,6 +140,35 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   const inside = await messageTexts(wholeLines(asBuffer(whole)), where, budget, depth);
   // Files packed in the message are reported by their own names.
   return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
+}
+
+/** The files packed in a calendar, an address book, or winmail.dat, which also has a text. */
+function filesInside(
+  { content, filename }: File,
+  type: string,
+  where: string,
+  text: string,
+  depth: number,
+): (File & { name: string })[] {
+  const inIt = `a file inside ${where}`;
+  if (isFolded(type, filename))
+    return filesIn(unfolded(text)).map((one) => ({ filename: "", contentType: "", content: one, name: inIt }));
+  const packed = isTnef(type, filename) && depth < DEPTH_MAX ? readTnef(asBuffer(content)) : null;
+  if (!packed) return [];
+  const file = (contentType: string, text: string) => ({
+    filename: "",
+    contentType,
+    content: Buffer.from(text),
+    name: where,
+  });
+  return [
+    file("text/plain", `${packed.subject}\n${packed.text}`),
+    file("text/html", packed.html ?? ""),
+    ...packed.files.map((one, i) => ({
+      ...{ filename: tnefName(one), contentType: fileType(one), content: tnefContent(one) },
+      name: `${named(tnefName(one), `file ${i + 1}`)} in ${where}`,
+    })),
+  ];
 }
 
 /**
@@ -232,11 +268,11 @@ function formsOf(text: string, type: string, filename: string, where: string): O
     text.includes("</");
   const isMessage = messageType.test(type);
   const isProse = /^text\/(?:plain|markdown|csv|calendar|vcard|x-vcard|x-vcalendar)$/.test(type);
-  // RFC 5545 3.1 and RFC 6350 3.2: a line end followed by white space continues the line.
-  const isFolded = /calendar|vcard/.test(type) || foldedName.test(filename);
-  const whole = isFolded ? text.replace(/(?:\r\n?|\n)[ \t]/g, "") : text;
+  const isInLines = isFolded(type, filename);
+  const whole = isInLines ? unfolded(text) : text;
   if (isMessage) return [{ where, text: whole, form: "raw" }];
   const forms: OutgoingText[] = [{ where, text: whole, form: isProse ? "words" : "data" }];
+  if (isInLines && whole.includes("\\")) forms.push({ where, text: withoutEscapes(whole), form: "words" });
   if (isMarkup) forms.push({ where, text: whole, form: "html" });
   // XML 1.0 2.7: its content is text, also where HTML has a comment.
   if (isMarkup && whole.includes("<![CDATA["))

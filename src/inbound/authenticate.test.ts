@@ -189,6 +189,9 @@ describe("DKIM", () => {
     ["a line of white space in a delimiter", () => inParts("--a b", `--a${"\t".repeat(2_000)}b`, "a b"), ["policy"]],
     ["more white space in the last delimiter", () => inParts("--a b--", "--a  b--", "a b"), ["policy"]],
     ["more white space in the boundary", () => inParts('="a b"', '="a  b"', "a b"), ["policy"]],
+    ["words behind the last field", () => changed("\r\n\r\n", "\r\nX-Note: x\r\nPay me.\r\n\r\n"), ["policy"]],
+    ["words behind a blank line", () => changed("\r\n\r\n", "\r\nX-Note: x\r\n \r\nPay me.\r\n\r\n"), ["policy"]],
+    ["a field behind the last one", () => changed("\r\n\r\n", "\r\nX-Note: x\r\n\r\n"), ["pass"]],
     ["the Subject with its colon on the next line", () => changed(/^Subject:/m, "Subject\r\n:"), ["pass"]],
     [
       "a line that is a field for some readers and a part of the Subject for the verifier",

@@ -7,7 +7,7 @@ import { splitAddress } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import type { HeaderBlock, WholeHeader } from "../message/headers.ts";
 import { asBuffer, scanHeaders } from "../message/headers.ts";
-import { scanStructure } from "../message/mime/structure.ts";
+import { hasTextInHeader, scanStructure } from "../message/mime/structure.ts";
 import { DnsError, type DnsType, type Resolver } from "../net/dns.ts";
 import { asciiLabels, type HostName, hostName, sameOrganization } from "../net/host-name.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
@@ -256,7 +256,8 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
     const passes = results.some((row) => row.status.result === "pass");
     const signed = {
       block,
-      isReadAlike: isReadAlike(found.fields, raw, block),
+      // A verifier takes words at the end of the header for a part of the last field, which may not be signed.
+      isReadAlike: isReadAlike(found.fields, raw, block) && !hasTextInHeader(raw, block),
       hangsOnSpaces: passes && hangsOnSpaces(raw, block),
     };
     const [from] = headerFrom;

@@ -107,4 +107,12 @@ describe("a signed file", () => {
       ...{ text: "", files: 4, codes: ["signature_unchecked", "signed_unreadable"] },
     });
   });
+
+  test("in the shortest pieces is put together without a list of them", () => {
+    const bytes = signed(element(0xa0, element(0x24, Buffer.alloc(8_000_000, Buffer.from([4, 0])))));
+    const start = process.cpuUsage().user;
+    expect(readCms(bytes)).toEqual({ kind: "signed", content: Buffer.alloc(0) });
+    // Microseconds of processor time.
+    expect(process.cpuUsage().user - start).toBeLessThan(1_500_000);
+  });
 });

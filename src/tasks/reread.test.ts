@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { deliver } from "../../test/smtp/smtp-client.ts";
 import { startTestApp } from "../../test/support/app.ts";
 import { codesOf } from "../../test/support/defects.ts";
+import { defect } from "../message/defects.ts";
 import { readMail } from "../message/read.ts";
 import { keptOf } from "../store/mail/received.ts";
 import { Failure } from "../util/errors.ts";
@@ -69,5 +70,28 @@ describe.each(["sqlite", "postgres"] as const)("mail that an earlier version rea
     const found = await readingAnew(store, { read, log: silentLog }).getMessage(bot, id);
     expect(found).toMatchObject({ message: { id }, content: { text: "" } });
     expect(codesOf(found?.content ?? { defects: [] })).toEqual([]);
+  });
+
+  test("keeps what was read of it if reading it fails, and is not read again", async () => {
+    const { app, id, store } = await withOldMail();
+    await using _ = app;
+    const stored = await store.getMessage(bot, id);
+    if (!stored) throw new Error("the message is not stored");
+    const limits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
+    const old = keptOf(await readMail(stored.raw, limits));
+    await store.renewContent(stored.message.rawSha256, { ...old, content: { ...old.content, reader: 1 } });
+
+    let reads = 0;
+    const read = (bytes: Uint8Array) => {
+      reads++;
+      return readMail(bytes, limits, defect("reading_failed"));
+    };
+    const anew = readingAnew(store, { read, log: silentLog });
+    for (let i = 0; i < 2; i++)
+      expect(await anew.getMessage(bot, id)).toMatchObject({
+        message: { subject: "Chairs", snippet: "Bring twelve stools.", hasAttachments: true },
+        content: { text: "Bring twelve stools.\n", attachments: [{ filename: "list.txt" }], defects: [] },
+      });
+    expect(reads).toBe(1);
   });
 });

@@ -18,7 +18,13 @@ export function readingAnew<S extends Store>(
     const { message, raw, content } = found;
     if (content.reader === READER_VERSION) return found;
     try {
-      await store.renewContent(message.rawSha256, keptOf(withoutReturnPaths(await read(raw), message.agentId)));
+      const mail = await read(raw);
+      const kept = keptOf(withoutReturnPaths(mail, message.agentId));
+      // What an earlier version could read must not give way to the raw text.
+      const isLost = mail.defects.some(({ code }) => code === "reading_failed");
+      const before = { ...content, defects: content.defects.filter(isDefect), reader: READER_VERSION };
+      const renewed = isLost ? { ...kept, snippet: message.snippet, content: before } : kept;
+      await store.renewContent(message.rawSha256, renewed);
       return await open();
     } catch (error) {
       log.warn("message.not_read_anew", { message: message.id, why: asFailure(error).message });

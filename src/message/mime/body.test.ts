@@ -112,6 +112,22 @@ describe("headers of parts that are broken", () => {
     expect(await read(...mixed(["", "Hi", line, "", "Bye"]))).toMatchObject({ attachments: [], defects: [] });
   });
 
+  test.each([1, 30, 2_000])("a part's header does not end at %d spaces before a colon", async (count) => {
+    const space = " ".repeat(count);
+    const fields = [`Content-Type${space}: text/plain;`, `charset${space}= utf-8`, "X-A", `${space}: b`];
+    expect(await read(...mixed([...fields, "", "Hi"]))).toMatchObject({ text: "Hi", attachments: [] });
+    const file = ["Content-Type: text/plain", `Content-Disposition: filename${space}= a.txt`, "", "Hi"];
+    expect(await read(...mixed(["", "Hello"], file))).toMatchObject({
+      text: "Hello",
+      attachments: [{ filename: "a.txt" }],
+    });
+  });
+
+  test("a boundary with two spaces is taken as it is", async () => {
+    const lines = ["--a  b", "", "Hi", "--a  b--"];
+    expect(await read('Content-Type: multipart/mixed; boundary="a  b"', "", ...lines)).toMatchObject({ text: "Hi" });
+  });
+
   test("the parts of a digest are messages", async () => {
     const { attachments } = await read(
       "Content-Type: multipart/digest; boundary=b",

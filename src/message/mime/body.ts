@@ -45,6 +45,8 @@ export interface Body {
 /** Text decoded of all parts together; far more than is kept. */
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 
+/** Characters read of text/enriched, in which every second one may be a command. */
+const ENRICHED_CHARS_MAX = 2 * 1024 * 1024;
 /** Fields of a signed entity's header, which has a few. */
 const SIGNED_FIELDS_MAX = 1_000;
 /** S/MIME inside S/MIME: a message that is signed twice. */
@@ -111,6 +113,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (found === null) defects.add("tnef_unreadable");
     for (const file of found?.files ?? [])
       list(tnefName(file), fileType(file), cleanLine(file.contentId), tnefContent(file));
+    if (found?.isCut) defects.add("part_truncated");
     if (found && (found.text !== "" || found.html !== null)) packed.push(found);
     return found !== null;
   };
@@ -142,7 +145,10 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (defect) defects.take(defect);
     if (isStillEncoded(text)) defects.add("content_encoded");
     if (isHtml) return { text: null, html: text };
-    if (enrichedTypes.has(type)) return { text: unenriched(text), html: null };
+    if (enrichedTypes.has(type)) {
+      if (text.length > ENRICHED_CHARS_MAX) defects.add("part_truncated");
+      return { text: unenriched(text.slice(0, ENRICHED_CHARS_MAX)), html: null };
+    }
     return { text: flowed ? unflowed(text, flowed.joinsWords) : text, html: null };
   };
   /** Files that hold text and are shown inline. */
@@ -164,7 +170,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     const isWords = isReadable(part) || (isOtherForm(part) && !isAlternative);
     const isText = isWords && part.header.disposition !== "attachment";
     const isMessage = isText && (!isNamed(part) || isBody(part, parent));
-    if (isMessage && wanted === "every part" && !isCommon(part.header.charset)) attach(part);
+    if (isMessage && wanted === "every part" && !isCommon(part.header)) attach(part);
     if (isMessage) return [await readText(part)];
     if (isText) textFiles.push(part);
     if (isAlternative && isOtherForm(part)) return [];
@@ -173,7 +179,6 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     const signed = opens && isSmime(type, nameOf(part)) ? typeParameter(part.header, "smime-type") : null;
     const isOpened = opens && wanted !== "every part" && isTnef(type, nameOf(part)) && openTnef(content);
     if (!isOpened) attach(part, content);
-    if (opens && wanted === "every part" && isTnef(type, nameOf(part))) openTnef(content);
     return signed === null ? [] : openSigned(content, signed.toLowerCase());
   };
   const pieces = await read(root, null);
@@ -181,8 +186,10 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   // A mail whose one text has the name of a file is no mail without words.
   if (only && pieces.every(isBlank)) pieces.push(await readText(only));
   // Outlook packs the text in rich form, and most mail has it as a part as well.
-  for (const { html, text } of packed)
-    if (pieces.every(isBlank)) pieces.push(html === null ? { text, html } : { text: text || null, html });
+  const [first, ...others] = packed;
+  if (first && pieces.every(isBlank)) pieces.push(pieceOf(first));
+  else if (first && !pieces.some((piece) => isSameBeginning(piece, pieceOf(first)))) defects.add("tnef_text_left");
+  if (others.length > 0) defects.add("tnef_text_left");
   const found = await findCalendar(calendars);
   for (const code of found.defects) defects.add(code);
   if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
@@ -209,7 +216,8 @@ function isStillEncoded(text: string): boolean {
   return [...codes.take(CODES_MIN)].length === CODES_MIN && /=\r?\n/.test(text);
 }
 
-function isTnef(type: string, name: string): boolean {
+/** Whether a file is one like winmail.dat, by its type or its name. */
+export function isTnef(type: string, name: string): boolean {
   return /^application\/(?:vnd\.)?ms-tnef$/.test(type) || /^win(?:mail)?\.dat$/i.test(name);
 }
 
@@ -226,8 +234,9 @@ function isOtherForm({ header: { type } }: MimePart): boolean {
   return otherForms.has(type);
 }
 
-/** Whether every mail program decodes a charset, and ASCII stays ASCII in it. */
-function isCommon(charset: string | null): boolean {
+/** Whether every mail program shows a text alike: it knows the type and the charset, in which ASCII stays ASCII. */
+function isCommon({ charset, type }: MimePart["header"]): boolean {
+  if (enrichedTypes.has(type)) return false;
   return charset === null || /^(?:utf-?8|us-ascii|ascii|(?:iso-8859|windows)-\d{1,4}|koi8-[ru])$/i.test(charset);
 }
 
@@ -248,6 +257,23 @@ function isBody(part: MimePart, parent: MimePart | null): boolean {
 
 function isBlank({ text, html }: Piece): boolean {
   return html === null && text.trim() === "";
+}
+
+function pieceOf({ html, text }: TnefMessage): Piece {
+  return html === null ? { text, html } : { text: text || null, html };
+}
+
+/** Whether a piece begins with the letters of another, whose markup and line ends may differ. */
+function isSameBeginning({ html, text }: Piece, other: Piece): boolean {
+  const letters = lettersOf(other.text ?? other.html ?? "");
+  return [text, html].some((one) => one !== null && lettersOf(one).startsWith(letters));
+}
+
+function lettersOf(words: string): string {
+  return words
+    .replace(/<[^<>]*>|&[#\w]{1,20};/g, "")
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, "");
 }
 
 /** The pieces of which each says the same in another form: plain text and HTML become one. */

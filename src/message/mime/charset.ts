@@ -64,8 +64,16 @@ function declaredText(bytes: Buffer, decode: Decoder, label: string): DecodedTex
 
 /** Decodes bytes of a header field in a charset; null if it is unknown or the bytes cannot be that. */
 export function decodeWith(bytes: Buffer, charset: string): string | null {
-  const text = decoderOf(labelOf(charset))?.(bytes);
-  return text === undefined || text.includes("\ufffd") ? null : text;
+  return wholeDecoder(charset)(bytes);
+}
+
+/** Like `decodeWith`, for many texts in the same charset. */
+export function wholeDecoder(charset: string): (bytes: Buffer) => string | null {
+  const decode = decoderOf(labelOf(charset));
+  return (bytes) => {
+    const text = decode?.(bytes);
+    return text === undefined || text.includes("\ufffd") ? null : text;
+  };
 }
 
 /** Whether text in this charset can be decoded. */

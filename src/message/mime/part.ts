@@ -26,7 +26,7 @@ const describing = ["content-type", "content-transfer-encoding", "content-dispos
 
 /** RFC 2045 5.1: what a type and a subtype consist of. */
 const mediaType = /^[\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127}$/;
-const mediaTypeFirst = /^\s{0,20}([\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127})[\s,:]/;
+const mediaTypeFirst = /^([\w!#$&^.+-]{1,127}\/[\w!#$&^.+-]{1,127})[\s,:]/;
 
 /**
  * Reads the fields that describe a part.
@@ -73,7 +73,7 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
 /** Whether a type has a second boundary or charset: programs differ in which one counts. */
 function isGivenTwice(fields: HeaderBlock): boolean {
   const [field] = fieldsNamed(fields, "content-type");
-  const names = [...(field ? fieldText(field) : "").matchAll(/[;\s](boundary|charset)[*\d]{0,4}\s{0,5}=/gi)];
+  const names = [...lineOf(field).matchAll(/[;\s](boundary|charset)[*\d]{0,4}\s{0,5}=/gi)];
   return new Set(names.map(([, name = ""]) => name.toLowerCase())).size < names.length;
 }
 
@@ -82,11 +82,17 @@ interface Parsed {
   params: Record<string, string | undefined>;
 }
 
+/** A field's value with one space for each run of white space outside quotes, which a host on the way may lengthen. */
+function lineOf(field: RawField | undefined, charset?: string | null): string {
+  const pieces = field ? fieldText(field, charset).split('"') : [];
+  return pieces.map((piece, i) => (i % 2 === 0 ? piece.replace(/[ \t]+/g, " ") : piece)).join('"');
+}
+
 function parsed(fields: HeaderBlock, key: string, charset?: string | null): Parsed {
   const [field] = fieldsNamed(fields, key);
-  const text = field ? fieldText(field, charset) : "";
+  const text = lineOf(field, charset);
   // Only the parameter, without the value before it: `Content-Disposition: filename="a.pdf"`.
-  const isAlone = /^(?:file)?name\*?\d{0,2}\*?[ \t]{0,20}=/i.test(text);
+  const isAlone = /^(?:file)?name\*?\d{0,2}\*? ?=/i.test(text);
   return libmime.parseHeaderValue(isAlone ? `;${text}` : text, { stripComments: true });
 }
 
@@ -98,7 +104,7 @@ function contentType(fields: HeaderBlock): Omit<Parsed, "value"> & { value: stri
   const swapped = /^(plain|html)\/text$/.exec(value)?.[1];
   if (swapped) return { value: `text/${swapped}`, params: found.params, isRepaired: true };
   if (value === "" || mediaType.test(value)) return { value, params: found.params, isRepaired: false };
-  const text = field ? fieldText(field) : "";
+  const text = lineOf(field);
   const first = mediaTypeFirst.exec(text);
   if (first) {
     // Without the semicolon: `text/plain charset="utf-8"`.
@@ -141,7 +147,7 @@ export function fileName({ fields }: PartHeader, charset: string | null): string
     const name = params[parameter] ?? "";
     if (decodedParams?.includes(parameter)) return name;
     const [field] = fieldsNamed(fields, key);
-    const last = field ? fieldText(field, charset).split("=").at(-1)?.trim() : undefined;
+    const last = lineOf(field, charset).split("=").at(-1)?.trim();
     // A name with a semicolon, which lacks its quotes.
     const isCut = last?.startsWith(`${name};`) && !/[";]$/.test(last);
     return decodeWords(isCut ? (last as string) : name);

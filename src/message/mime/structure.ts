@@ -255,10 +255,15 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
     if (lf < 0 && at + bytesMax < bytes.length) return null;
     const end = lf < 0 ? bytes.length : at + lf + 1;
     const before = line;
-    line = bytes.toString("latin1", at, Math.min(end, at + HEADER_LINE_CHARS_MAX));
+    line = headerLine(bytes, at, end);
     if (!isHeaderLine(line, before, bytes, end)) return { end: at, isMarked: false };
     at = end;
   }
+}
+
+/** Whether the header ends in lines that are words of the text, or a part of its last field, depending on the program. */
+export function hasTextInHeader(raw: Uint8Array, { bodyStart }: HeaderBlock): boolean {
+  return textStart(asBuffer(raw), bodyStart) < bodyStart;
 }
 
 /**
@@ -271,7 +276,7 @@ function textStart(bytes: Buffer, bodyStart: number): number {
   for (let at = 0; at < bodyStart; ) {
     const lf = bytes.indexOf(0x0a, at);
     const end = lf < 0 || lf >= bodyStart ? bodyStart : lf + 1;
-    const line = bytes.toString("latin1", at, Math.min(end, at + HEADER_LINE_CHARS_MAX));
+    const line = headerLine(bytes, at, end);
     if (end === bodyStart && /^\r?\n$/.test(line)) return behindFields < at ? behindFields : bodyStart;
     const isOfField = line.trim() !== "" && (colonNext.test(line) || isHeaderLine(line, before, bytes, end));
     if (isOfField) behindFields = end;
@@ -300,12 +305,19 @@ const FIELD_NAME_CHARS_MAX = 101;
 
 /** As much of a line as it takes to tell whether it is one of a header. */
 const HEADER_LINE_CHARS_MAX = 1_000;
-const fieldName = /^[\x21-\x39\x3b-\x7e]{1,200}[ \t]{0,20}:/;
+const spaces = /[ \t]+/g;
+
+/** The beginning of a line, with one space for each run of white space, which a host on the way may lengthen. */
+function headerLine(bytes: Buffer, start: number, end: number): string {
+  return bytes.toString("latin1", start, end).replace(spaces, " ").slice(0, HEADER_LINE_CHARS_MAX);
+}
+
+const fieldName = /^[\x21-\x39\x3b-\x7e]{1,200}[ \t]?:/;
 /** A parameter, which broken programs write without the white space of a fold. */
-const parameter = /^(?:boundary|charset|name|filename|format|type|start|size|protocol|micalg)\*?\d*\*?[ \t]{0,20}=/i;
+const parameter = /^(?:boundary|charset|name|filename|format|type|start|size|protocol|micalg)\*?\d*\*?[ \t]?=/i;
 const colonNext = /^[ \t]+:/;
 /** Any parameter, but no line of base64. */
-const anyParameter = /^[\w*-]{1,60}[ \t]{0,20}=[ \t]{0,20}[^\s=]/;
+const anyParameter = /^[\w*-]{1,60}[ \t]?=[ \t]?[^\s=]/;
 
 /** Whether a line begins a field, or belongs to the field of the line before. */
 function isHeaderLine(line: string, before: string, bytes: Buffer, end: number): boolean {
@@ -314,7 +326,10 @@ function isHeaderLine(line: string, before: string, bytes: Buffer, end: number):
   if (fieldName.test(line) || /^content-/i.test(line.replace(/[^\x21-\x7e]/g, ""))) return true;
   if (parameter.test(line) || (before.trimEnd().endsWith(";") && anyParameter.test(line))) return before !== "";
   // A name may be folded before its colon (RFC 5322 4.5.8).
-  return colonNext.test(bytes.toString("latin1", end, end + HEADER_LINE_CHARS_MAX));
+  const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
+  let next = end;
+  while (isSpace(bytes[next])) next++;
+  return next > end && bytes[next] === 0x3a;
 }
 
 /**

@@ -1,9 +1,16 @@
-import { decodeWith } from "../mime/charset.ts";
+import { wholeDecoder } from "../mime/charset.ts";
 
 /** Text in a codepage of Windows. */
 export function decoded(bytes: Buffer, codepage: number): string {
-  if (codepage === 65_001 || codepage === 20_127) return bytes.toString("utf8");
-  return decodeWith(bytes, codepages.get(codepage) ?? `cp${codepage}`) ?? bytes.toString("utf8");
+  return decoderOf(codepage)(bytes);
+}
+
+/** Decodes texts in a codepage of Windows. Making a decoder costs more than a short text. */
+export function decoderOf(codepage: number): (bytes: Buffer) => string {
+  const plain = (bytes: Buffer) => bytes.toString("utf8");
+  if (codepage === 65_001 || codepage === 20_127) return plain;
+  const decode = wholeDecoder(codepages.get(codepage) ?? `cp${codepage}`);
+  return (bytes) => decode(bytes) ?? plain(bytes);
 }
 
 /** Codepages of which other programs know no `cp` name. */

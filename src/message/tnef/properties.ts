@@ -35,12 +35,13 @@ const PROPERTIES_MAX = 20_000;
 const VALUES_MAX = 20_000;
 
 /**
- * Reads a list of MAPI properties (MS-OXTNEF 2.1.3.4). Ends early at a type of unknown size. Throws RangeError if a
- * length points behind the end.
+ * Reads a list of MAPI properties (MS-OXTNEF 2.1.3.4). Throws RangeError if a length points behind the end, and for a
+ * type of unknown size or more values than a limit: what follows could not be read.
  */
 export function readProperties(bytes: Buffer, codepage: number): Properties {
   const found: Properties = new Map();
-  const count = Math.min(bytes.readUInt32LE(0), PROPERTIES_MAX);
+  const count = bytes.readUInt32LE(0);
+  if (count > PROPERTIES_MAX) throw new RangeError("There are too many properties.");
   let at = 4;
   for (let i = 0; i < count; i++) {
     const type = bytes.readUInt16LE(at);
@@ -55,10 +56,11 @@ export function readProperties(bytes: Buffer, codepage: number): Properties {
     const isList = (type & MULTIPLE) !== 0;
     const fixed = fixedBytes.get(plain);
     const isVariable = [STRING8, UNICODE, OBJECT, BINARY].includes(plain);
-    if (fixed === undefined && !isVariable) break;
+    // Values of no size would cost time without bytes.
+    if (!isVariable && (fixed === undefined || (isList && fixed === 0))) throw new RangeError("The type is unknown.");
     const values = isVariable || isList ? bytes.readUInt32LE(at) : 1;
     if (isVariable || isList) at += 4;
-    if (values > VALUES_MAX) break;
+    if (values > VALUES_MAX) throw new RangeError("A property has too many values.");
     for (let value = 0; value < values; value++) {
       let length = fixed ?? 0;
       if (isVariable) {

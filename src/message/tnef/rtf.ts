@@ -1,7 +1,7 @@
-import { decoded } from "./codepages.ts";
+import { decoderOf } from "./codepages.ts";
 
 /** RTF of a long mail with a long thread has 1 MB. */
-const RTF_BYTES_MAX = 4 * 1024 * 1024;
+const RTF_BYTES_MAX = 2 * 1024 * 1024;
 /** Groups inside groups. */
 const DEPTH_MAX = 1_000;
 
@@ -14,6 +14,11 @@ const HEAD_BYTES = 16;
 /** "LZFu" and "MELA": compressed or not. */
 const COMPRESSED = 0x75465a4c;
 const UNCOMPRESSED = 0x414c454d;
+
+/** Whether compressed RTF has more than is decompressed. */
+export function isLongRtf(bytes: Buffer): boolean {
+  return bytes.length >= HEAD_BYTES && bytes.readUInt32LE(4) > RTF_BYTES_MAX;
+}
 
 /** Decompresses RTF (MS-OXRTFCP) up to a limit; "" if it is something else. One character per byte. */
 export function uncompressedRtf(bytes: Buffer): string {
@@ -61,10 +66,12 @@ const hidden = new Set([
   "listtable",
   "object",
 ]);
-const signs: Record<string, string> = {
-  ...{ par: "\n", line: "\n", sect: "\n", page: "\n", row: "\n", cell: "\t", tab: "\t" },
-  ...{ lquote: "‘", rquote: "’", ldblquote: "“", rdblquote: "”", bullet: "•", endash: "–", emdash: "—" },
-};
+const signs = new Map(
+  Object.entries({
+    ...{ par: "\n", line: "\n", sect: "\n", page: "\n", row: "\n", cell: "\t", tab: "\t" },
+    ...{ lquote: "‘", rquote: "’", ldblquote: "“", rdblquote: "”", bullet: "•", endash: "–", emdash: "—" },
+  }),
+);
 const controlWord = /\\(?:([a-z]{1,32})(-?\d{1,10})? ?|'([0-9a-f]{2})|([^a-z]))/iy;
 
 interface Group {
@@ -73,17 +80,31 @@ interface Group {
   fallbackChars: number;
 }
 
+/** Decodes bytes; those of one letter, which most are, only the first time. */
+function shortDecoder(codepage: number): (bytes: number[]) => string {
+  const decode = decoderOf(codepage);
+  const known = new Map<number, string>();
+  return (bytes) => {
+    if (bytes.length > 2) return decode(Buffer.from(bytes));
+    const key = bytes.length * 0x10000 + (bytes[0] as number) * 0x100 + (bytes[1] ?? 0);
+    const text = known.get(key) ?? decode(Buffer.from(bytes));
+    known.set(key, text);
+    return text;
+  };
+}
+
 /** What RTF says, without its formatting. Time is linear. */
 export function rtfText(rtf: string): string {
   let out = "";
   let bytes: number[] = [];
-  let codepage = 1252;
+  let decode: ReturnType<typeof shortDecoder> | null = null;
+  const windows1252 = shortDecoder(1252);
   let skip = 0;
   let group: Group = { isHidden: false, fallbackChars: 1 };
   const outer: Group[] = [];
   let tooDeep = 0;
   const flush = () => {
-    if (bytes.length > 0) out += decoded(Buffer.from(bytes), codepage);
+    if (bytes.length > 0) out += (decode ?? windows1252)(bytes);
     bytes = [];
   };
   const say = (text: string) => {
@@ -120,13 +141,14 @@ export function rtfText(rtf: string): string {
       } else if (word !== undefined) {
         const value = Number(number ?? Number.NaN);
         if (hidden.has(word)) group.isHidden = true;
-        else if (word === "ansicpg" && value > 0) codepage = value;
+        // The header has it once.
+        else if (word === "ansicpg" && value > 0) decode ??= shortDecoder(value);
         else if (word === "uc") group.fallbackChars = value >= 0 ? Math.min(value, 10) : 1;
         else if (word === "u" && !Number.isNaN(value)) {
           say(String.fromCharCode(value & 0xffff));
           skip = group.fallbackChars;
         } else if (word === "bin") at += Math.max(value || 0, 0);
-        else if (word in signs) say(signs[word] as string);
+        else if (signs.has(word)) say(signs.get(word) as string);
       }
     } else {
       if (character !== "\r" && character !== "\n") say(character);

@@ -173,6 +173,27 @@ describe("winmail.dat", () => {
     expect((await read(tnef)).text).toBe("Please see the file");
   });
 
+  test("its text is not left out in silence", async () => {
+    const tnef = (words: string) => stream(ofMessage(unicode(0x1000, words)));
+    const codesOf = async (words: string, text: string) => (await read(tnef(words), { text })).defects;
+    expect(await codesOf("Please see\r\nthe file", "Please see the file.\r\n-- \r\nThe list")).toEqual([]);
+    expect(await codesOf("Pay me", "Hello")).toEqual(["tnef_text_left"]);
+    const twice = mailWith(tnef("One"), { text: "" })
+      .toString()
+      .replace(/(--b\r\nContent-Type: app[\s\S]*)--b--/, "$1$1--b--");
+    const { defects, text } = await readMail(Buffer.from(twice), limits);
+    expect({ text, codes: defects.map(({ code }) => code) }).toEqual({ text: "One", codes: ["tnef_text_left"] });
+    const long = `{\\rtf1 Words{\\pict ${"00".repeat(1_100_000)}} and more}`;
+    const rtf = Buffer.concat([u32(0), u32(long.length), u32(0x414c454d), u32(0), Buffer.from(long)]);
+    expect((await read(stream(ofMessage(binary(0x1009, rtf))), { text: "" })).defects).toEqual(["part_truncated"]);
+  });
+
+  test("rich text with names of JavaScript's objects is read", async () => {
+    const rtf = Buffer.from("{\\rtf1 a\\constructor b\\toString c}");
+    const whole = Buffer.concat([u32(0), u32(rtf.length), u32(0x414c454d), u32(0), rtf]);
+    expect((await read(stream(ofMessage(binary(0x1009, whole))), { text: "" })).text).toBe("abc");
+  });
+
   test("a message in it can be read", async () => {
     const iid = Buffer.from("0703020000000000c000000000000046", "hex");
     const sentAt = Buffer.alloc(8);
@@ -202,6 +223,11 @@ describe("winmail.dat", () => {
       "with a wrong length",
       stream(attribute(1, 0x00069003, Buffer.concat([u32(1), u16(0x1f), u16(1), u32(1), u32(1e9)]))),
     ],
+    ["with a type of unknown size", stream(ofMessage(Buffer.concat([u16(0x00fb), u16(1)]), unicode(0x1000, "words")))],
+    [
+      "with more properties than are read",
+      stream(ofMessage(...Array.from({ length: 20_001 }, () => integer(1, 1)), unicode(0x1000, "words"))),
+    ],
     [
       "nested too deep",
       Array.from({ length: 8 }).reduce<Buffer>((inner) => {
@@ -224,7 +250,23 @@ describe("winmail.dat", () => {
       stream(...Array.from({ length: 40_000 }, () => attribute(1, 0x00018004, Buffer.alloc(0)))),
       stream(attribute(1, 0x00069003, Buffer.concat([u32(0xffffffff), Buffer.alloc(1_000_000)]))),
       stream(ofMessage(Buffer.concat([u16(0x1003), u16(0x3a01), u32(0xffffffff), Buffer.alloc(1_000_000)]))),
+      ...Array.from({ length: 50 }, () =>
+        stream(ofMessage(...Array.from({ length: 20_000 }, () => Buffer.concat([u16(0x1001), u16(1), u32(20_000)])))),
+      ),
       stream(ofMessage(binary(0x1009, rtf))),
+      stream(
+        ...[1, 2, 3].map(() =>
+          ofMessage(
+            binary(
+              0x1009,
+              Buffer.concat([
+                ...[u32(0), u32(2e6), u32(0x414c454d), u32(0)],
+                Buffer.from(`{\\ansicpg932 ${"\\'e9b".repeat(400_000)}`),
+              ]),
+            ),
+          ),
+        ),
+      ),
       stream(
         ofMessage(
           binary(0x1009, Buffer.concat([...[u32(0), u32(4e6), u32(0x414c454d), u32(0)], Buffer.alloc(4e6, "{")])),

@@ -1,6 +1,6 @@
 import { decoded, terminated } from "./codepages.ts";
 import { type Properties, readProperties } from "./properties.ts";
-import { rtfText, uncompressedRtf } from "./rtf.ts";
+import { isLongRtf, rtfText, uncompressedRtf } from "./rtf.ts";
 
 /** What a file in TNEF (MS-OXTNEF), such as winmail.dat, holds of a message of Outlook or Exchange. */
 export interface TnefMessage {
@@ -10,6 +10,8 @@ export interface TnefMessage {
   /** Plain text, or what the rich text says; "" if it has none. */
   text: string;
   html: string | null;
+  /** Whether the rich text is longer than is read. */
+  isCut: boolean;
   files: TnefFile[];
 }
 
@@ -117,6 +119,7 @@ function read(bytes: Buffer, depth: number): TnefMessage | null {
   const html = bytesOf(properties, property.html);
   const rtf = bytesOf(properties, property.compressedRtf);
   const text = stringOf(properties, property.body) || body;
+  const rich = text || html !== null ? null : rtf;
   const read = files.map((file) => readFile(file, depth));
   // Part of what is inside would be missing.
   if (read.includes(null)) return null;
@@ -128,8 +131,9 @@ function read(bytes: Buffer, depth: number): TnefMessage | null {
         stringOf(properties, property.representedSmtpAddress) || stringOf(properties, property.representedAddress),
     },
     date: dateOf(properties.get(property.submitTime)),
-    text: text || html !== null || rtf === null ? text : rtfText(uncompressedRtf(rtf)),
+    text: rich === null ? text : rtfText(uncompressedRtf(rich)),
     html: html === null ? null : decoded(html, numberOf(properties, property.internetCodepage) ?? codepage),
+    isCut: rich !== null && isLongRtf(rich),
     files: read as TnefFile[],
   };
 }
