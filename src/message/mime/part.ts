@@ -73,7 +73,7 @@ export function describePart(fields: HeaderBlock, defaultType: string, defects: 
 /** Whether a type has a second boundary or charset: programs differ in which one counts. */
 function isGivenTwice(fields: HeaderBlock): boolean {
   const [field] = fieldsNamed(fields, "content-type");
-  const names = [...valueOf(field).matchAll(/[;\s](boundary|charset)[*\d]{0,4}\s{0,5}=/gi)];
+  const names = [...lineOf(field).matchAll(/[;\s](boundary|charset)[*\d]{0,4}\s{0,5}=/gi)];
   return new Set(names.map(([, name = ""]) => name.toLowerCase())).size < names.length;
 }
 
@@ -83,14 +83,14 @@ interface Parsed {
 }
 
 /** A field's value with one space for each run of white space outside quotes, which a host on the way may lengthen. */
-function valueOf(field: RawField | undefined, charset?: string | null): string {
+function lineOf(field: RawField | undefined, charset?: string | null): string {
   const pieces = field ? fieldText(field, charset).split('"') : [];
   return pieces.map((piece, i) => (i % 2 === 0 ? piece.replace(/[ \t]+/g, " ") : piece)).join('"');
 }
 
 function parsed(fields: HeaderBlock, key: string, charset?: string | null): Parsed {
   const [field] = fieldsNamed(fields, key);
-  const text = valueOf(field, charset);
+  const text = lineOf(field, charset);
   // Only the parameter, without the value before it: `Content-Disposition: filename="a.pdf"`.
   const isAlone = /^(?:file)?name\*?\d{0,2}\*? ?=/i.test(text);
   return libmime.parseHeaderValue(isAlone ? `;${text}` : text, { stripComments: true });
@@ -104,7 +104,7 @@ function contentType(fields: HeaderBlock): Omit<Parsed, "value"> & { value: stri
   const swapped = /^(plain|html)\/text$/.exec(value)?.[1];
   if (swapped) return { value: `text/${swapped}`, params: found.params, isRepaired: true };
   if (value === "" || mediaType.test(value)) return { value, params: found.params, isRepaired: false };
-  const text = valueOf(field);
+  const text = lineOf(field);
   const first = mediaTypeFirst.exec(text);
   if (first) {
     // Without the semicolon: `text/plain charset="utf-8"`.
@@ -147,7 +147,7 @@ export function fileName({ fields }: PartHeader, charset: string | null): string
     const name = params[parameter] ?? "";
     if (decodedParams?.includes(parameter)) return name;
     const [field] = fieldsNamed(fields, key);
-    const last = valueOf(field, charset).split("=").at(-1)?.trim();
+    const last = lineOf(field, charset).split("=").at(-1)?.trim();
     // A name with a semicolon, which lacks its quotes.
     const isCut = last?.startsWith(`${name};`) && !/[";]$/.test(last);
     return decodeWords(isCut ? (last as string) : name);
