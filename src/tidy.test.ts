@@ -83,6 +83,7 @@ const doors: Record<string, string[]> = {
 
 /** The files of src/ that the dashboard imports, besides types: names and rules that server and browser must share. */
 const sharedWithDashboard = [
+  "src/mail.ts",
   "src/util/line-diff.ts",
   "src/message/calendar/words.ts",
   "src/message/html/from-text.ts",

@@ -10,11 +10,13 @@ export function counterpart<Part extends { attachment: Attachment }>(
   listed: readonly Attachment[],
   parts: readonly Part[],
 ): Part | undefined {
-  const shown = new Map(
-    parts.flatMap((part) => (part.attachment.content_id ? [[part.attachment.content_id, part]] : [])),
-  );
+  const shown = Map.groupBy(parts, ({ attachment }) => attachment.content_id || undefined);
   const isShown = ({ content_id }: Attachment) => content_id !== undefined && shown.has(content_id);
-  if (wanted.content_id !== undefined && isShown(wanted)) return shown.get(wanted.content_id);
+  if (wanted.content_id !== undefined && isShown(wanted)) {
+    const { content_id } = wanted;
+    // Messages of earlier versions may have one id twice.
+    return shown.get(content_id)?.[listed.filter((one) => one.content_id === content_id).indexOf(wanted)];
+  }
   const place = listed.filter((attachment) => !isShown(attachment)).indexOf(wanted);
   return parts.filter((part) => !part.attachment.content_id)[place];
 }

@@ -29,6 +29,9 @@ describe("a quote in a reply", () => {
       /^<html><body><p>Fine\.<\/p>\s*<br>\s*<div class="gmail_quote[\s\S]*<p>One<\/p>[\s\S]*<\/div>\s*<\/body><\/html>$/,
     );
     expect(own).toContain("&lt;ann@x.example&gt;");
+    // Lower case, this letter has two characters.
+    const turkish = "<body><p>\u0130stanbul</p></body>";
+    expect(withQuote({ text: "", html: turkish }, original).html).toMatch(/<\/div>\s*<\/body>$/);
     const theirs = withQuote({ text: "A < B", html: null }, { ...original, html: "<i>One</i>" }).html ?? "";
     expect(theirs).toMatch(/^<p>A &lt; B<\/p>[\s\S]*<blockquote[^>]*>\s*<i>One<\/i>\s*<\/blockquote>/);
   });
@@ -73,9 +76,20 @@ test("the date is the message's own if it can be read", () => {
 const rewritten: [html: string, quote: string][] = [
   ['<a href="https://a.example/x?y=1">a</a>', '<a href="https://a.example/x?y=1">a</a>'],
   ['<a href="javascript:alert(1)">a</a>', "<a>a</a>"],
-  ["<style>p{display:none}</style><p>x</p>", "<p>x</p>"],
+  ["<style>p{color:red}</style><p>x</p>", "<p>x</p>"],
   ['<div style="position:fixed;top:0" id="x">x</div>', "<div>x</div>"],
-  ['<div style="margin-top:-900px">x</div>', "<div>x</div>"],
+  ...[
+    ...["margin-top:-900px", "margin-top: -.5e3px", "margin:calc(0px - (300px)) 0 0", "mar\\67 in-top:-300px"],
+    ...["outline:2000px solid #fff", "box-shadow:0 0 0 2000px #fff", "translate:0 -300px", "scale:20", "zoom:20"],
+    ...["filter:drop-shadow(0 -99px 0 #fff)", "-webkit-box-reflect:above", "font:300px/0 x", "line-height:0"],
+    ...["border-image-outset:500px", "offset-path:path('M0 0')", 'font-family:"a\\";position:fixed;x:\\""'],
+  ].map((style): [string, string] => [`<p style='${style}'>x</p>`, "<p>x</p>"]),
+  [
+    "<td style=\"MARGIN: 0 auto; color:rgb(1, 2, 3) !important;padding-left:.8ex;font-family:Arial,'A B'\">x</td>",
+    '<td style="margin:0 auto;color:rgb(1, 2, 3);padding-left:.8ex;font-family:arial,&#39;a b&#39;">x</td>',
+  ],
+  ["<style>.h{display:none}</style><p class=h>hidden</p><p>x</p>", "<p>x</p>"],
+  ['<p style="position:absolute;left:-9999px">hidden</p><b>x</b>', "<b>x</b>"],
   [
     '<img src="cid:known" alt="k"><img src="cid:other"><img src="https://a.example/p.png">',
     '<img alt="k" src="cid:known"><img><img>',

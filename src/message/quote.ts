@@ -44,7 +44,7 @@ export function withQuote(own: Texts, original: Quotable): Texts {
   return {
     text: `${beginning(own.text)}${introduction}\n${lines.join("\n")}\n`,
     html: htmlOf(own, html, (content) => [
-      `<div dir="ltr" class="gmail_attr">${escaped(introduction)}<br></div>`,
+      `<div class="gmail_attr">${escaped(introduction)}<br></div>`,
       `<blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">`,
       content ?? htmlFromText(text),
       "</blockquote>",
@@ -66,7 +66,7 @@ export function withForwarded(own: Texts, original: Quotable): Texts {
   return {
     text: `${beginning(own.text)}${head.join("\n")}\n\n${text}\n`,
     html: htmlOf(own, html, (content) => [
-      `<div dir="ltr" class="gmail_attr">${head.map(escaped).join("<br>\n")}<br></div><br>`,
+      `<div class="gmail_attr">${head.map(escaped).join("<br>\n")}<br></div><br>`,
       content ?? htmlFromText(text),
     ]),
   };
@@ -85,9 +85,9 @@ function htmlOf(own: Texts, content: string | null, quote: (content: string | nu
   if (own.html === null && content === null) return null;
   const written = own.html ?? htmlFromText(own.text);
   const quoted = `<div class="gmail_quote gmail_quote_container">\n${quote(content).join("\n")}\n</div>\n`;
-  const end = written.toLowerCase().lastIndexOf("</body");
-  const before = end < 0 ? written : written.slice(0, end);
-  return `${before}${before === "" ? "" : "\n<br>\n"}${quoted}${end < 0 ? "" : written.slice(end)}`;
+  const end = [...written.matchAll(/<\/body/gi)].at(-1)?.index ?? written.length;
+  const before = written.slice(0, end);
+  return `${before}${before === "" ? "" : "\n<br>\n"}${quoted}${written.slice(end)}`;
 }
 
 function bounded({ text, html }: Quotable): Texts {

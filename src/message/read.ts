@@ -141,7 +141,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
 
 /** What programs say to readers without MIME, on one line or several. */
 const usualPreamble =
-  /^this (?:is a (?:multi-?part|mime|cryptographically signed)|message is in mime)[^\n]*(?:\n(?!\s{0,20}\n|.{0,200}[:=-])[^\n]*)*/i;
+  /^this (?:is an? (?:multi-?part|mime|cryptographically signed|openpgp\/mime signed)|message is in mime)[^\n]*(?:\n(?!\s{0,20}\n|.{0,200}[:=-])[^\n]*)*/i;
 
 /** The body as it is, of a message whose structure is not read. */
 function rawWords(raw: Uint8Array, block: HeaderBlock): Words {

@@ -47,7 +47,7 @@ export interface Offload {
   attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if that takes too long. */
+  /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if it is too complex. */
   quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** Reads texts for models. Fails like `attachment`. */
   reader: TextReader;

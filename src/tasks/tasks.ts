@@ -40,7 +40,7 @@ export interface TaskShapes {
   attachedMessage: { input: { limits: ReadLimits; path: number[] }; output: ReadMail | null };
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
-  quotableHtml: { input: { html: string; contentIds: string[] }; output: string };
+  quotableHtml: { input: { html: string; contentIds: string[] }; output: string | null };
   /** Blobs in: the long texts. */
   readMessage: {
     input: { text: string; html: string | null; texts: TextsApart; asked: { text: AskedPart; html: AskedPart } };

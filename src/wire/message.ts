@@ -207,6 +207,7 @@ export const MessageFrame = Type.Object(
 export const WebhookMessage = Type.Object(
   {
     ...told,
+    from_name: summary.from_name,
     to: summary.to,
     cc: summary.cc,
     reply_to: summary.reply_to,
@@ -218,6 +219,7 @@ export const WebhookMessage = Type.Object(
     authentication: Authentication,
     auth_headers: signed.auth_headers,
     ...content,
+    defects: Type.Array(Defect),
     raw_message: signed.raw_message,
   },
   { $id: "WebhookMessage" },

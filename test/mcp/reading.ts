@@ -133,7 +133,7 @@ export function readingCases(suite: McpSuite): void {
     const peek = { message_id: id, agent, mark_read: false };
     const whole = await call(suite.owner, "get_message", peek);
     expect(whole.is.untrusted.calendar).toMatchObject({ summary: "Lunch", start: "2026-06-15T10:00:00Z" });
-    expect(whole.text).toContain("\nInvitation: Lunch, 2026-06-15T10:00:00Z\n");
+    expect(whole.text).toContain("\nInvitation: Lunch, 2026-06-15 10:00 UTC\n");
     const files = whole.is.untrusted.attachments;
     expect(files).toMatchObject([
       { index: 0, filename: "a.csv", content_type: "text/csv" },

@@ -28,3 +28,24 @@ test.skipIf(!chromiumRuns)("a message's head says what it answers, in the sender
     await browser.close();
   }
 });
+
+test.skipIf(!chromiumRuns)("a message's head says which list it came through", async () => {
+  await using it = await startTestApp();
+  await it.api("POST", "/api/v1/agents", { slug: "reader", agent_mode: "local" });
+  const fields = "List-Id: Developers <dev.lists.example>\r\nPrecedence: bulk\r\n";
+  const message = `From: max@client.example\r\nSubject: Release\r\n${fields}\r\nOn Friday?\r\n`;
+  await deliver(it.app.smtp.port, { from: "max@client.example", to: agent, message });
+  const { body } = await it.api("GET", `/api/v1/agents/${agent}/messages`);
+  const browser = await startChromium();
+  try {
+    const page = await (await signedIn(browser, it)).newPage();
+    await page.goto(`/inbox/${agent}/${body.messages[0].message_id}`);
+    await page.getByText("On Friday?").first().waitFor();
+    const after = (label: string) =>
+      page.getByText(label, { exact: true }).locator("xpath=following-sibling::span").allTextContents();
+    expect(await after("Mailing list")).toEqual(["dev.lists.example"]);
+    expect(await after("Precedence")).toEqual(["bulk"]);
+  } finally {
+    await browser.close();
+  }
+});

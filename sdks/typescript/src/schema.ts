@@ -2725,6 +2725,7 @@ export interface components {
             conversation_id: string;
             /** @description The From field's address. Believe it only when `verified`. */
             from: string;
+            from_name: string;
             to: string[];
             cc?: string[];
             reply_to?: string[];
@@ -2754,6 +2755,7 @@ export interface components {
             reply_text: string;
             attachments: components["schemas"]["Attachment"][];
             calendar?: components["schemas"]["Calendar"];
+            defects: components["schemas"]["Defect"][];
             /** @description The stored message: the body hash is over its bytes. */
             raw_message: string;
         };

@@ -92,6 +92,19 @@ describe("read", () => {
     expect(out).not.toMatch(/[\x1b\x07\u202e]/);
   });
 
+  test("what its reader left out or guessed is below its verdict", async () => {
+    const hidden = {
+      code: "html_text_hidden" as const,
+      detail: "The HTML has 48 characters\x1b[2J that readers do not see.",
+    };
+    const cut = { code: "multipart_unclosed" as const, detail: "A multipart is not closed." };
+    has(message(1, { defects: [hidden, cut] }));
+    const lines = ["! The HTML has 48 characters that readers do not see.", "! A multipart is not closed."];
+    expect((await read()).out).toContain(`(DMARC by DKIM)\n${lines.join("\n")}\n\nText 1\n`);
+    has(message(1));
+    expect((await read()).out).toContain("(DMARC by DKIM)\n\nText 1\n");
+  });
+
   test("what no person wrote is marked as such", async () => {
     const flags = { auto_submitted: "auto-replied", list_id: "friends.example", precedence: "bulk" };
     has(message(1, flags));
@@ -116,14 +129,14 @@ describe("read", () => {
     };
     has(message(1, { calendar: { ...calendar, attendees: 2, recurring: true } }));
     expect((await read()).out).toContain(
-      "Invitation: Lunch, 2026-06-15T12:00:00+02:00 to 2026-06-15T13:00:00+02:00 and again later, in Bonn, " +
-        "by al@example.com\n",
+      "Invitation: Lunch, 2026-06-15 12:00 to 13:00 +02:00 and again later, in Bonn, " + "by al@example.com\n",
     );
   });
 
   test("--attachment shows a message that is attached", async () => {
     const attached = {
-      ...{ from: "bob@example.com", from_name: "Bob", to: ["c@example.com"], subject: "In\x1b[2Jner", defects: [] },
+      ...{ from: "bob@example.com", from_name: "Bob", to: ["c@example.com"], subject: "In\x1b[2Jner" },
+      defects: [{ code: "charset_missing", detail: "A text part declares no charset." }],
       ...{ date: "2026-06-01T10:00:00.000Z", email_message_id: null, text: "Inner words", html: "<p>Inner</p>" },
       ...{ reply_text: "Inner words", headers: [{ name: "From", value: "Bob <bob@example.com>" }] },
       attachments: [{ index: 0, filename: "deep.csv", content_type: "text/csv", size: 3 }],
@@ -132,7 +145,13 @@ describe("read", () => {
     world.shows(`/agents/${bot}/messages/${message(1).message_id}/attachments/2.1/message`, attached);
     const { code, out } = await read(["--attachment", "2.1"]);
     expect(code).toBe(0);
-    for (const words of ["From:     Bob <bob@example.com>", "Subject:  Inner\n", "nothing proves", "\nInner words\n"])
+    for (const words of [
+      "From:     Bob <bob@example.com>",
+      "Subject:  Inner\n",
+      "nothing proves",
+      "\nInner words\n",
+      "\n! A text part declares no charset.\n",
+    ])
       expect(out).toContain(words);
     expect(out).toContain("[2.1.0] deep.csv (text/csv, 3 B)");
     expect(JSON.parse((await read(["--attachment", "2.1"], false)).out)).toEqual(attached);

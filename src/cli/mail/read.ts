@@ -98,7 +98,7 @@ function automation({ auto_submitted, list_id, precedence }: MessageDetail): str
   return said.filter(Boolean).join(", ");
 }
 
-/** Header block, verdict, attachments, text. */
+/** Header block, verdict, defects, text, attachments. */
 function readable({ paint }: Session, message: MessageDetail): string {
   const header = (name: string) => (message.headers ? headerValue(message.headers, name) : null);
   const replyTo = header("Reply-To") ?? message.reply_to?.join(", ");
@@ -119,9 +119,13 @@ function readable({ paint }: Session, message: MessageDetail): string {
   );
   const { mark, style } = verifiedMark(message.verified);
   const verdict = paint(style, `${mark} ${plain(verdictLine(message))}`);
-  return [`${head}\n${verdict}`, bodyOf(message, paint), attachmentLines(message.attachments, paint)]
-    .filter(Boolean)
-    .join("\n\n");
+  const top = [head, verdict, ...defectLines(message.defects, paint)].join("\n");
+  return [top, bodyOf(message, paint), attachmentLines(message.attachments, paint)].filter(Boolean).join("\n\n");
+}
+
+/** A line for each defect, so that what is shown is not taken for the whole message. */
+function defectLines(defects: MessageDetail["defects"], paint: Session["paint"]): string[] {
+  return (defects ?? []).map(({ detail }) => paint("yellow", `! ${plain(detail)}`));
 }
 
 function bodyOf({ html, text }: { html?: string | null; text?: string }, paint: Session["paint"]): string {
@@ -144,5 +148,6 @@ function readableAttached({ paint }: Session, message: AttachedMessage, place: s
   );
   const verdict = paint("yellow", "✗ attached to another message: nothing proves who wrote it");
   const files = message.attachments.map((file) => ({ ...file, index: `${place}.${file.index}` }));
-  return [`${head}\n${verdict}`, bodyOf(message, paint), attachmentLines(files, paint)].filter(Boolean).join("\n\n");
+  const top = [head, verdict, ...defectLines(message.defects, paint)].join("\n");
+  return [top, bodyOf(message, paint), attachmentLines(files, paint)].filter(Boolean).join("\n\n");
 }

@@ -44,7 +44,7 @@ export interface Offload {
   attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** A mail's HTML, made safe. `raw` is the message, with the images that the HTML names by `cid:`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** A mail's HTML for a quote in another mail, with the pictures of these Content-IDs; null if that takes too long. */
+  /** A mail's HTML for a quote in another mail, with the pictures of these Content-IDs; null if it is too complex. */
   quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
   /** Reads texts for models. */
   reader: TextReader;

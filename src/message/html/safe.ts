@@ -1,6 +1,8 @@
 import { parse } from "tldts";
 import { harmlessCss } from "./css.ts";
+import { quotedStyle } from "./quoted-style.ts";
 import { linkAddress, shownHost } from "./safe-links.ts";
+import { seenHtml } from "./seen.ts";
 import { walkHtml } from "./walk.ts";
 
 /** What the safe HTML may show. */
@@ -11,26 +13,20 @@ export interface SafeHtmlOptions {
   inline: (contentId: string) => string | null;
   /**
    * Set for HTML that goes into another mail: links lead where they say, `cid:` URLs that `inline` knows stay, and
-   * style sheets and styles that move or hide what is around the quote are left out.
+   * style sheets are left out, and of style attributes what could cover, move or hide what is around the quote.
    */
   isQuote?: boolean;
 }
 
-/** Properties by which a quote could cover or hide the words around it; negative margins do, too. */
-const reaching = /position|inset|transform|z-index|float|(?:^|[^\w-])(?:top|left|right|bottom|clip|all):/i;
-const negative = /-\d/;
-
-function reachesOut(style: string): boolean {
-  return style
-    .replace(/\s/g, "")
-    .split(";")
-    .some((declaration) => reaching.test(declaration) || (/margin/i.test(declaration) && negative.test(declaration)));
-}
-
-/** The HTML of a mail for a quote of it in another mail; `contentIds` names the pictures that go along. */
-export function quotableHtml(html: string, contentIds: readonly string[]): string {
+/**
+ * The HTML of a mail for a quote of it in another mail; `contentIds` names the pictures that go along. What the mail hid
+ * from its reader is left out, because the styles that hid it do not go along. Null if that is too complex to tell.
+ */
+export function quotableHtml(html: string, contentIds: readonly string[]): string | null {
+  const { html: seen, hiddenChars } = seenHtml(html);
+  if (hiddenChars === null) return null;
   const known = new Set(contentIds);
-  return safeHtml(html, { images: false, inline: (id) => (known.has(id) ? `cid:${id}` : null), isQuote: true });
+  return safeHtml(seen, { images: false, inline: (id) => (known.has(id) ? `cid:${id}` : null), isQuote: true });
 }
 
 /** Elements that lay text out. All others lose their tags and keep their content. */
@@ -184,7 +180,12 @@ export function safeHtml(html: string, options: SafeHtmlOptions): string {
       }
       // The title from the mail is untrusted; ours says where the link goes.
       if (key === "title" && name === "a") continue;
-      if (options.isQuote && (key === "id" || (key === "style" && reachesOut(content)))) continue;
+      if (options.isQuote && key === "id") continue;
+      if (options.isQuote && key === "style") {
+        const own = quotedStyle(content);
+        if (own !== "") write(key, own);
+        continue;
+      }
       write(key, key === "style" ? harmlessCss(content, { pictures: options.images }) : withoutOverrides(content));
     }
     // The body becomes a `div`, which does not have this attribute.

@@ -102,6 +102,9 @@ describe("headers of parts that are broken", () => {
     const left = { code: "text_outside_left" };
     expect(await before("All my words.", ["", "Hi"])).toMatchObject({ text: "Hi", defects: [left] });
     expect(await before(usual, ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
+    const pgp = "This is an OpenPGP/MIME signed message (RFC 4880 and 3156)";
+    expect(await before(pgp, ["", "Hi"])).toMatchObject({ text: "Hi", defects: [] });
+    expect(await before(`${pgp}\n\nAnd more.`, ["", "Hi"])).toMatchObject({ text: "Hi", defects: [left] });
   });
 
   test("a line that is a delimiter but for words far behind is text", async () => {

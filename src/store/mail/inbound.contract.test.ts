@@ -207,6 +207,9 @@ onEveryDatabase((it) => {
     const chain = [root.emailMessageId, ...unknown, branch.emailMessageId];
     expect((await answer(chain)).conversationId).toBe(root.conversationId);
     expect((await answer([...unknown, root.emailMessageId])).conversationId).toBe(root.conversationId);
+    // Looking up each would keep the writer busy for as long as a stranger likes.
+    const middle = [...unknown.slice(600), root.emailMessageId, ...unknown.slice(600)];
+    expect((await answer(middle)).conversationId).not.toBe(root.conversationId);
     expect((await answer(chain, branch.emailMessageId)).conversationId).toBe(branch.conversationId);
   });
 

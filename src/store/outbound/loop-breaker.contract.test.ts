@@ -109,6 +109,35 @@ onEveryDatabase((it) => {
     expect((await alert(null)).hold).toBeNull();
   });
 
+  test("a list or help desk that answers from another address makes a loop too", async () => {
+    const agent = await addAgent(it.store);
+    let ms = 0;
+    const alert = async (to: string) => {
+      const alerted = outboundFor(agent.id, { limits, now: later(ms++), recipients: [to] });
+      alerted.message.content.inReplyTo = null;
+      return (await it.store.acceptOutbound(alerted))!.message;
+    };
+    const turn = async (to: string) => {
+      const message = await alert(to);
+      await addMessage(it.store, agent.id, {
+        ...{
+          from: [{ address: `${unique("ticket")}@people.example`, name: "" }],
+          references: [message.emailMessageId],
+        },
+        ...{ inReplyTo: message.emailMessageId, receivedAt: later(ms++) },
+      });
+      return message.hold?.rule;
+    };
+    const to = `${unique("support")}@people.example`;
+    const rules: (string | undefined)[] = [];
+    for (let i = 0; i < 5; i++) rules.push(await turn(to));
+    expect(rules).toEqual([undefined, undefined, undefined, undefined, "loop"]);
+    // Answers of others say nothing about this one.
+    const silent = `${unique("pager")}@people.example`;
+    for (let i = 0; i < 3; i++) await turn(`${unique("bob")}@people.example`);
+    for (let i = 0; i < 5; i++) expect((await alert(silent)).hold).toBeNull();
+  });
+
   test("only what was sent within the window counts", async () => {
     const agent = await addAgent(it.store);
     for (const ms of [0, 1_000, 2_000]) await say(agent.id, "conv_a", ms);

@@ -23,7 +23,8 @@ function partsOf(key: string): { kind: string; name: string } {
 /**
  * Returns those of the keys for which a new message is an answer, and so may be a turn of a loop. A reply to a message
  * that is not the agent's own is one for all of its keys; any other message is one where mail has come in since the
- * agent's last: in the conversation, or from the address. An agent that writes unasked makes no loop, however often.
+ * agent's last: in the conversation; from the address, or in the conversation of the last message to it, because a list
+ * or a help desk answers from another. An agent that writes unasked makes no loop, however often.
  */
 export function* answeredKeys(
   s: Scope,
@@ -46,15 +47,29 @@ const selectOwn = statement(
       .limit(1),
 );
 
-const selectLastSent = statement(({ db, t }, p: Params<{ agentId: string; name: string }>, kind: string) => {
-  const { table, column } = countedIn(t, kind);
-  return db
-    .select({ at: table.createdAt })
-    .from(table)
-    .where(and(eq(table.agentId, p.agentId), eq(column, p.name)))
-    .orderBy(desc(table.createdAt))
-    .limit(1);
-});
+const selectLastSentIn = statement(
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; conversationId: string }>) =>
+    db
+      .select({ at: messages.createdAt })
+      .from(messages)
+      .where(and(eq(messages.agentId, p.agentId), eq(messages.conversationId, p.conversationId)))
+      .orderBy(desc(messages.createdAt))
+      .limit(1),
+);
+
+const selectLastSentTo = statement(
+  (
+    { db, t: { outboundMessages: messages, outboundRecipients: recipients } },
+    p: Params<{ agentId: string; address: string }>,
+  ) =>
+    db
+      .select({ at: recipients.createdAt, conversationId: messages.conversationId })
+      .from(recipients)
+      .innerJoin(messages, eq(messages.id, recipients.messageId))
+      .where(and(eq(recipients.agentId, p.agentId), eq(recipients.address, p.address)))
+      .orderBy(desc(recipients.createdAt))
+      .limit(1),
+);
 
 const selectLastInConversation = statement(
   ({ db, t: { messages } }, p: Params<{ agentId: string; conversationId: string }>) =>
@@ -78,13 +93,18 @@ const selectLastFrom = statement(({ db, t: { messages } }, p: Params<{ agentId: 
 /** Whether mail of this key has come in after the last that the agent sent. */
 function* hasBeenAnswered(s: Scope, agentId: string, key: string): Verb<boolean> {
   const { kind, name } = partsOf(key);
-  const [received] =
-    kind === "conversation"
-      ? yield* selectLastInConversation(s, { agentId, conversationId: name })
-      : yield* selectLastFrom(s, { agentId, address: name });
-  if (!received) return false;
-  const [sent] = yield* selectLastSent(s, { agentId, name }, kind);
-  return !sent || received.at > sent.at;
+  const inConversation = (conversationId: string) => selectLastInConversation(s, { agentId, conversationId });
+  if (kind === "conversation") {
+    const [received] = yield* inConversation(name);
+    const [sent] = received ? yield* selectLastSentIn(s, { agentId, conversationId: name }) : [];
+    return received !== undefined && (!sent || received.at > sent.at);
+  }
+  const [from] = yield* selectLastFrom(s, { agentId, address: name });
+  const [sent] = yield* selectLastSentTo(s, { agentId, address: name });
+  if (!sent) return from !== undefined;
+  if (from && from.at > sent.at) return true;
+  const [about] = yield* inConversation(sent.conversationId);
+  return about !== undefined && about.at > sent.at;
 }
 
 /**

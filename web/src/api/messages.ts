@@ -69,6 +69,18 @@ export function messageQuery(email: string, id: string) {
   });
 }
 
+/** A message that is attached to a received one. `index` is as the API has it, such as `2` or `2.0`. */
+export function attachedMessageQuery(email: string, id: string, index: string) {
+  return queryOptions({
+    queryKey: [...keys.inbox, "attached", email, id, index],
+    queryFn: ({ signal }) => {
+      const params = { path: { email, id, index } };
+      return ok(api.GET("/api/v1/agents/{email}/messages/{id}/attachments/{index}/message", { params, signal }));
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+}
+
 /** Applies a change of a message to every list that shows it. */
 function patchLists(client: QueryClient, id: string, change: Partial<MessageSummary>): void {
   client.setQueriesData<InfiniteData<InboxPage>>({ queryKey: lists }, (data) =>

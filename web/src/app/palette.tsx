@@ -20,7 +20,7 @@ interface Command {
 }
 
 /** The command palette: finds pages, agents and common actions by a few letters. */
-export default function Palette({ onClose, showShortcuts }: { onClose: () => void; showShortcuts: () => void }) {
+export function Palette({ onClose, showShortcuts }: { onClose: () => void; showShortcuts: () => void }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(0);
   const listId = useId();
@@ -86,6 +86,8 @@ export default function Palette({ onClose, showShortcuts }: { onClose: () => voi
           <Dialog.Title className="sr-only">Find a page, an agent or a command</Dialog.Title>
           <input
             type="text"
+            // biome-ignore lint/a11y/noAutofocus: the user has just opened it to type.
+            autoFocus
             role="combobox"
             aria-expanded
             aria-controls={listId}

@@ -2,7 +2,7 @@ import { Dialog } from "@base-ui/react/dialog";
 import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useNavigate, useRouterState } from "@tanstack/react-router";
 import { BookOpen, ChevronsUpDown, LogOut, Menu as MenuIcon, Monitor, Moon, Search, Sun, X } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { useEffect, useRef, useState } from "react";
 import { signOut, useMe, useOverview } from "../api/account.ts";
 import { createEffects } from "../api/effects.ts";
 import { startLive, useLiveState } from "../api/live.ts";
@@ -13,11 +13,10 @@ import { Keys } from "../ui/kbd.tsx";
 import { Menu } from "../ui/menu.tsx";
 import { Toaster, toastError } from "../ui/toast.tsx";
 import { type NavItem, useNav } from "./nav.ts";
+import { Palette } from "./palette.tsx";
 import { listenForShortcuts, useShortcuts } from "./shortcuts.ts";
+import { ShortcutsDialog } from "./shortcuts-dialog.tsx";
 import { setTheme } from "./theme.ts";
-
-const Palette = lazy(() => import("./palette.tsx"));
-const ShortcutsDialog = lazy(() => import("./shortcuts-dialog.tsx"));
 
 /** Everything around the pages: navigation, palette, shortcuts, live updates, announcements to screen readers. */
 export function Shell() {
@@ -74,10 +73,9 @@ export function Shell() {
           </Dialog.Popup>
         </Dialog.Portal>
       </Dialog.Root>
-      <Suspense>
-        {open === "palette" && <Palette onClose={close} showShortcuts={() => setOpen("shortcuts")} />}
-        {open === "shortcuts" && <ShortcutsDialog onClose={close} />}
-      </Suspense>
+      {/* Not loaded on demand: what the user types meanwhile would be shortcuts of the page, such as Approve. */}
+      {open === "palette" && <Palette onClose={close} showShortcuts={() => setOpen("shortcuts")} />}
+      {open === "shortcuts" && <ShortcutsDialog onClose={close} />}
       <Toaster />
       <div id="announcer" aria-live="polite" className="sr-only" />
     </div>

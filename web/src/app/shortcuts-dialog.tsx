@@ -4,7 +4,7 @@ import { Keys } from "../ui/kbd.tsx";
 import { currentShortcuts } from "./shortcuts.ts";
 
 /** Lists the shortcuts that work on this page. */
-export default function ShortcutsDialog({ onClose }: { onClose: () => void }) {
+export function ShortcutsDialog({ onClose }: { onClose: () => void }) {
   const [groups] = useState(() => Map.groupBy(currentShortcuts(), ({ group }) => group));
   return (
     <Dialog open onOpenChange={(open) => !open && onClose()} title="Keyboard shortcuts" wide>

@@ -4,9 +4,9 @@ import type { MessageDetail } from "../api/client.ts";
 import { buttonClass } from "../ui/button.tsx";
 import { Card } from "../ui/page.tsx";
 import { type Tab, Tabs } from "../ui/tabs.tsx";
-import { Attachments } from "./attachments.tsx";
 import { Deliveries } from "./deliveries.tsx";
 import { MailFrame } from "./frame.tsx";
+import { ReceivedAttachments } from "./received-attachments.tsx";
 import { MailText, Untrusted } from "./untrusted.tsx";
 import { Findings } from "./verdict.tsx";
 
@@ -31,7 +31,7 @@ export function MessageBody({ agent, message }: { agent: string; message: Messag
   ];
   return (
     <>
-      <Attachments attachments={message.attachments} source={source} />
+      <ReceivedAttachments agent={agent} id={message.message_id} attachments={message.attachments} />
       <Tabs label="Message" tabs={tabs} value={tab} onChange={setTab} />
     </>
   );

@@ -33,23 +33,11 @@ export function MessageHead({ message }: { message: MessageDetail }) {
           <Addresses label="Delivered to" addresses={[message.recipient]} />
         )}
         {envelope && <Addresses label="Sent by" addresses={[message.envelope_from]} />}
-        {message.in_reply_to && (
-          <span className="inline-flex flex-wrap gap-x-1.5">
-            <span>In reply to</span>
-            <span className="wrap-anywhere text-ink">
-              <Untrusted text={message.in_reply_to} />
-            </span>
-          </span>
-        )}
+        <Said label="In reply to" words={message.in_reply_to} />
+        <Said label="Mailing list" words={message.list_id} />
+        <Said label="Precedence" words={message.precedence} />
       </div>
-      {message.calendar && (
-        <p className="flex items-start gap-2 text-xs">
-          <CalendarDays aria-hidden className="mt-px size-4 shrink-0 text-muted" />
-          <span className="wrap-anywhere">
-            <Untrusted text={calendarLine(message.calendar)} />
-          </span>
-        </p>
-      )}
+      {message.calendar && <CalendarLine calendar={message.calendar} />}
       {elsewhere.length > 0 && (
         <Warning>
           {isUnsigned
@@ -62,6 +50,19 @@ export function MessageHead({ message }: { message: MessageDetail }) {
         <Warning key={detail}>{detail}</Warning>
       ))}
     </div>
+  );
+}
+
+/** What a field of the message says, in its sender's words; nothing if it says nothing. */
+function Said({ label, words }: { label: string; words: string | null }) {
+  if (!words) return null;
+  return (
+    <span className="inline-flex flex-wrap gap-x-1.5">
+      <span>{label}</span>
+      <span className="wrap-anywhere text-ink">
+        <Untrusted text={words} />
+      </span>
+    </span>
   );
 }
 
@@ -80,7 +81,20 @@ function Addresses({ label, addresses }: { label: string; addresses: readonly st
   );
 }
 
-function Warning({ children }: { children: ReactNode }) {
+/** The event that a message is about, on one line. */
+export function CalendarLine({ calendar }: { calendar: NonNullable<MessageDetail["calendar"]> }) {
+  return (
+    <p className="flex items-start gap-2 text-xs">
+      <CalendarDays aria-hidden className="mt-px size-4 shrink-0 text-muted" />
+      <span className="wrap-anywhere">
+        <Untrusted text={calendarLine(calendar)} />
+      </span>
+    </p>
+  );
+}
+
+/** One sentence that a reader should know before they believe the message. */
+export function Warning({ children }: { children: ReactNode }) {
   return (
     <p className="flex items-start gap-2 rounded-md bg-warn-soft px-2.5 py-1.5 text-xs text-warn">
       <TriangleAlert aria-hidden className="mt-px size-4 shrink-0" />

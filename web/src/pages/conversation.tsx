@@ -9,6 +9,7 @@ import { Attachments } from "../mail/attachments.tsx";
 import { Composer } from "../mail/composer.tsx";
 import { MailFrame } from "../mail/frame.tsx";
 import { OutboundStatus } from "../mail/outbound-status.tsx";
+import { ReceivedAttachments } from "../mail/received-attachments.tsx";
 import { Address, MailText, Untrusted } from "../mail/untrusted.tsx";
 import { VerdictBadge } from "../mail/verdict.tsx";
 import { Button } from "../ui/button.tsx";
@@ -115,7 +116,7 @@ function Received({ agent, id }: { agent: string; id: string }) {
       {(data) => (
         <>
           <MailContent text={data.reply_text || data.text} html={data.html} source={source} />
-          <Attachments attachments={data.attachments} source={source} />
+          <ReceivedAttachments agent={agent} id={id} attachments={data.attachments} />
           {replying ? (
             <Composer mode="reply" agent={agent} message={data} onClose={() => setReplying(false)} />
           ) : (

@@ -114,13 +114,7 @@ function ListHeader({ agents, threads }: { agents: Agent[]; threads: boolean }) 
           ))}
         </Select>
       </div>
-      {!threads && (
-        <SearchBox
-          key={search.q ?? ""}
-          text={search.q ?? ""}
-          onChange={(q) => change({ ...without("q"), ...(q && { q }) })}
-        />
-      )}
+      {!threads && <SearchBox text={search.q ?? ""} onChange={(q) => change({ ...without("q"), ...(q && { q }) })} />}
       <div className="flex items-center gap-1">
         <Toggle pressed={!search.status && !threads} onPress={() => change(without("status", "view"))}>
           All
@@ -168,17 +162,28 @@ function Toggle({ pressed, onPress, children }: { pressed: boolean; onPress: () 
   );
 }
 
+/** `text` is what is searched for: what was typed here, unless a link or the browser's history changed it. */
 function SearchBox({ text, onChange }: { text: string; onChange: (text: string) => void }) {
   const [typed, setTyped] = useState(text);
+  const searched = useRef(text);
   const input = useRef<HTMLInputElement>(null);
   const latest = useRef(onChange);
   latest.current = onChange;
   useShortcuts([{ keys: "/", label: "Search mail", group: "Inbox", run: () => input.current?.focus() }]);
   useEffect(() => {
-    if (typed.trim() === text) return;
-    const timer = setTimeout(() => latest.current(typed.trim()), TYPING_MS);
+    if (text === searched.current) return;
+    searched.current = text;
+    setTyped(text);
+  }, [text]);
+  useEffect(() => {
+    const next = typed.trim();
+    if (next === searched.current) return;
+    const timer = setTimeout(() => {
+      searched.current = next;
+      latest.current(next);
+    }, TYPING_MS);
     return () => clearTimeout(timer);
-  }, [typed, text]);
+  }, [typed]);
   return (
     <div className="relative">
       <Search aria-hidden className="pointer-events-none absolute top-2 left-2.5 size-4 text-muted" />

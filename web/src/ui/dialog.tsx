@@ -28,6 +28,7 @@ export function Dialog({
   stays?: boolean;
 }) {
   const popup = useRef<HTMLDivElement>(null);
+  const opener = useRef<Element | null>(null);
   return (
     <Base.Root open={open} onOpenChange={(next) => !stays && onOpenChange(next)}>
       <Base.Portal>
@@ -36,7 +37,17 @@ export function Dialog({
           ref={popup}
           aria-modal="true"
           // Focus the first field; without one, the dialog itself, so that screen readers read it.
-          initialFocus={() => popup.current?.querySelector<HTMLElement>("input, textarea, select") ?? popup.current}
+          initialFocus={() => {
+            opener.current = document.activeElement;
+            return popup.current?.querySelector<HTMLElement>("input, textarea, select") ?? popup.current;
+          }}
+          finalFocus={() => {
+            const page = opener.current;
+            if (!(page instanceof HTMLElement && "pageStart" in page.dataset)) return true;
+            // Instead of the page itself, the library would focus its first control, which would get the next keys.
+            queueMicrotask(() => page.focus({ preventScroll: true }));
+            return false;
+          }}
           className={cx(
             "pop fixed top-[max(1rem,12vh)] left-1/2 z-50 flex max-h-[80dvh] w-[calc(100vw-1.5rem)] -translate-x-1/2 flex-col rounded-xl bg-raised shadow-pop outline-none",
             wide ? "max-w-3xl" : "max-w-lg",

@@ -52,7 +52,10 @@ test("what the upstream refuses is 502 and has left; it is decided all the same"
   expect((await at.it.api("POST", `${path}/approve`)).status).toBe(409);
 });
 
-test("an edit of what another reviewer changed meanwhile is refused, and the other's change stays", async () => {
+test.each([
+  ["an edit", { body_text: "Good evening." }],
+  ["an approval with members as they were shown", { subject: "Hello", body_text: "Good day." }],
+])("%s of what another reviewer changed meanwhile is refused, and the other's change stays", async (_name, members) => {
   await using at = await startHolding();
   const { api, app } = at.it;
   await api("PATCH", "/api/v1/agents/bot@e2a.localhost", { undo_seconds: 120 });
@@ -64,7 +67,7 @@ test("an edit of what another reviewer changed meanwhile is refused, and the oth
     await api("POST", `${path}/undo`);
     return decideHold(decision);
   };
-  const { status, body } = await api("POST", `${path}/approve`, { body_text: "Good evening." });
+  const { status, body } = await api("POST", `${path}/approve`, members);
   expect({ status, parts: body.edited_parts }).toEqual({ status: 409, parts: ["subject"] });
   expect((await api("GET", path)).body).toMatchObject({
     ...{ status: "pending_approval", subject: "Another", body_text: "Good day." },

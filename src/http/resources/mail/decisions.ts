@@ -213,7 +213,8 @@ export function decisions(deps: RouteDeps) {
       async ({ params, body, caller, exchange, request, set, status }) => {
         const { content_hash: seen, ...changes } = body;
         const found = await held(caller, params.id, seen);
-        const edit = Object.keys(changes).length > 0 ? await edited(found, changes) : null;
+        const isBound = Object.keys(changes).length > 0;
+        const edit = isBound ? await edited(found, changes) : null;
         await exchange.requireStanding();
         const decided = await decide({
           ...decider(exchange, request),
@@ -221,8 +222,8 @@ export function decisions(deps: RouteDeps) {
           id: found.message.id,
           now: new Date(clock.now()),
           verdict: { kind: "approve", edit },
-          // An edit is based on the content read above.
-          contentHash: seen ?? (edit ? found.message.contentHash : null),
+          // What the members say is about the content read above, also if they change nothing.
+          contentHash: seen ?? (isBound ? found.message.contentHash : null),
         });
         const settled = prefersAsync(request, set) ? decided : await sender.settle(decided, exchange.signal);
         const outcome = outcomeOf(settled);

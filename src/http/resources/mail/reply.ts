@@ -210,11 +210,13 @@ export function replies(deps: RouteDeps) {
         const content = input.contentOf(given);
         const files = await enclosed(found, given.include ?? "attachments");
         const taken = new Set(content.attachments.map(({ contentId }) => contentId));
-        // A picture of the original must not take the place of one of the new text.
         const isQuoted = given.quote_history ?? given.include === undefined;
-        const quoted = files.map(({ contentId, ...file }) =>
-          contentId === undefined || !isQuoted || taken.has(contentId) ? file : { ...file, contentId },
-        );
+        const quoted = files.map(({ contentId, ...file }) => {
+          // A picture of the original must not take the place of one of the new text, nor of another of its own.
+          if (contentId === undefined || !isQuoted || taken.has(contentId)) return file;
+          taken.add(contentId);
+          return { ...file, contentId };
+        });
         const attachments = [...content.attachments, ...quoted];
         const texts = isQuoted ? withForwarded(content, await quotableOf(found, quoted)) : content;
         checkTexts(texts);

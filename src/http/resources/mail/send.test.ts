@@ -186,6 +186,48 @@ test("what the loop breaker lets go on is held by a gate that was switched on me
   expect(received.length).toBe(3);
 });
 
+test("a follow-up names the copies that recipients know of, and no hidden one", async () => {
+  const ids: string[] = [];
+  await using it = await startWithUpstream((stage) => {
+    if (stage !== "message") return undefined;
+    ids.push(`0100-${crypto.randomUUID()}-000000@email.amazonses.com`);
+    return `250 Ok <${ids.at(-1)}>`;
+  });
+  const { body } = await it.send(["ann@outside.example"], { bcc: ["eve@outside.example"] });
+  const follow = `/api/v1/agents/${it.agent}/messages/${body.message_id}/reply`;
+  expect((await it.api("POST", follow, { body: "One more thing." })).status).toBe(200);
+  const sent = await it.upstream.received(3);
+  const named = ids.slice(0, 2).filter((id) => sent.at(-1)?.raw.toString().includes(id));
+  const ofAnn = sent.findIndex(({ to }) => to.includes("ann@outside.example"));
+  expect(named).toEqual([ids[ofAnn] as string]);
+});
+
+test("files of a forward that share a Content-ID are shown and sent as they are", async () => {
+  await using it = await startWithUpstream(undefined);
+  await it.api("PATCH", `/api/v1/agents/${it.agent}`, { hitl_enabled: true, hitl_notify_email: false });
+  const part = (name: string) =>
+    `--b\r\nContent-Type: text/plain\r\nContent-ID: <a@x>\r\nContent-Disposition: inline; filename=${name}\r\n\r\nin ${name}\r\n`;
+  const head = `From: eve@evil.example\r\nTo: ${it.agent}\r\nMessage-ID: <1@evil.example>\r\nMIME-Version: 1.0\r\n`;
+  const html = '--b\r\nContent-Type: text/html\r\n\r\n<img src="cid:a@x">\r\n';
+  const related = `Content-Type: multipart/related; boundary=b\r\n\r\n${html}${part("one.txt")}${part("two.txt")}--b--\r\n`;
+  await deliver(it.smtp, { from: "eve@evil.example", to: it.agent, message: head + related });
+  const list = await it.api("GET", `/api/v1/agents/${it.agent}/messages`);
+  const path = `/api/v1/agents/${it.agent}/messages/${list.body.messages[0].message_id}/forward`;
+  const { body } = await it.api("POST", path, { to: "bob@outside.example" });
+  const held = (await it.api("GET", `/api/v1/messages/${body.message_id}`)).body;
+  const shown = held.attachments.map(({ filename, data }: { filename: string; data: string }) => [
+    filename,
+    atob(data),
+  ]);
+  expect(shown).toEqual([
+    ["one.txt", "in one.txt"],
+    ["two.txt", "in two.txt"],
+  ]);
+  await it.api("POST", `/api/v1/messages/${body.message_id}/approve`, { subject: "Edited" });
+  const [sent] = await it.upstream.received(1);
+  for (const name of ["one.txt", "two.txt"]) expect(sent?.raw.toString()).toContain(btoa(`in ${name}`));
+});
+
 test("a message has a size that may leave, as it is and as it becomes", async () => {
   await using it = await startWithUpstream(undefined, { "limits.outbound_message_size": "64KiB" });
   const file = (bytes: number) => ({ filename: "a", data: Buffer.alloc(bytes).toString("base64") });

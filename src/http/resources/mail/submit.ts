@@ -101,7 +101,9 @@ export async function findMessage(
   if (outbound?.message.agentId !== agent.id || outbound.message.type === "notice") return null;
   const { outboundSmtp: upstream } = config;
   const { host } = upstream.byDomain.find(({ domain }) => domain === agent.domain) ?? upstream;
-  const renamed = outbound.recipients.flatMap((one) => renamedMessageId(one.providerMessageId, host) ?? []);
+  // The ids of hidden copies would tell the others that there were some.
+  const known = outbound.recipients.filter(({ kind }) => kind !== "bcc");
+  const renamed = known.flatMap((one) => renamedMessageId(one.providerMessageId, host) ?? []);
   const { subject, createdAt: date } = outbound.message;
   const { from, to, cc, text, html } = outbound.message.content;
   const quotable = { from, to, cc, subject, date, text, html };
