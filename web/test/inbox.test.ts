@@ -50,10 +50,13 @@ inBrowser(
     await row.getByText("Unread").waitFor({ state: "detached" });
     await page.keyboard.press("r");
     await page.getByRole("textbox", { name: "Text" }).fill("Yes, I am.");
+    await page.getByRole("checkbox", { name: "Quote the message" }).check();
     await page.keyboard.press("ControlOrMeta+Enter");
     await page.getByText(/^(Captured|Sent|On its way)$/).waitFor();
     const { body } = await it.api("GET", `/api/v1/agents/${agent}/messages?direction=outbound`);
     expect(body.messages).toMatchObject([{ subject: "Re: A first question", to: ["ann@example.com"] }]);
+    const sent = (await it.api("GET", `/api/v1/messages/${body.messages[0].message_id}`)).body;
+    expect(sent.body_text).toMatch(/^Yes, I am\.\n\n.*ann@example\.com.*\n> /);
 
     await page.getByRole("button", { name: "More" }).click();
     await page.getByRole("menuitem", { name: "Show the conversation" }).click();
