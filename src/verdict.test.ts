@@ -12,6 +12,10 @@ const none: Authentication = {
 
 const cases: [judged: Partial<Judged>, line: string][] = [
   [
+    { verified: false, authentication: { ...none, dmarc: { result: "permerror", policy: null, aligned_by: [] } } },
+    "not proven: the From field or its domain's DMARC record is broken; SPF none for example.com, no DKIM signature",
+  ],
+  [
     {
       verified: true,
       authentication: {

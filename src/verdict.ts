@@ -47,7 +47,9 @@ function doubt({ spf, dkim, dmarc }: Authentication): string {
   if (dmarc.result === "fail")
     return `DMARC fails${dmarc.policy ? ` (the domain asks to ${asks[dmarc.policy]})` : ""}; ${parts(spf, dkim)}`;
   if (dmarc.result === "temperror") return `DNS gave no answer in time; ${parts(spf, dkim)}`;
-  if (dmarc.result === "permerror") return `the domain's DMARC record is broken; ${parts(spf, dkim)}`;
+  // Also of a message whose From field names no domain, or more than one (RFC 9989 5.3.1).
+  if (dmarc.result === "permerror")
+    return `the From field or its domain's DMARC record is broken; ${parts(spf, dkim)}`;
   return `no DMARC record; ${parts(spf, dkim)}`;
 }
 

@@ -121,6 +121,13 @@ describe("the server's refusals", () => {
     expect(err).toContain("  slug: is too short\n");
   });
 
+  test("a wrong field that the error names is not listed again", async () => {
+    const errors = [{ field: "slug", message: "is too short" }];
+    world.refuses([400, { detail: "slug is too short.", errors, fix: "Choose another." }]);
+    const { err } = await shell.run(["agents", "register", "--slug", "x"], { env: world.env });
+    expect(err).toBe("error: slug is too short.\nfix: Choose another.\n");
+  });
+
   test("--json passes the problem document on", async () => {
     world.refuses([409, { detail: "Taken.", code: "conflict", fix: "Choose another.", extra: 7 }]);
     const { err } = await shell.run(["agents", "register", "--slug", "x", "--json"], { env: world.env });

@@ -149,3 +149,20 @@ inBrowser("mail that came while the live connection was down is there once it is
   expect(asked).toEqual(["", expect.stringMatching(/^\?after=evt_[0-9a-f]{32}$/)]);
   await page.close();
 });
+
+inBrowser("mail of the domain's own mailbox is shown as such, without a form that could not send", async () => {
+  const role = "postmaster@e2a.localhost";
+  const message = "From: admin@isp.example\r\nSubject: Your server\r\n\r\nPlease look.\r\n";
+  await deliver(it.app.smtp.port, { from: "admin@isp.example", to: role, message });
+  const page = await context.newPage();
+  await page.goto(`/inbox?agent=${role}`);
+  await page.getByRole("link", { name: "Your server" }).click();
+  await page.getByText("only agents send").waitFor();
+  expect(await page.getByRole("combobox", { name: "Agent" }).inputValue()).toBe(role);
+  await page.keyboard.press("r");
+  await page.keyboard.press("u");
+  await page.getByRole("button", { name: "Mark unread" }).waitFor();
+  expect(await page.getByRole("form", { name: "Reply" }).count()).toBe(0);
+  expect(await page.getByRole("button", { name: /Reply|Forward/ }).count()).toBe(0);
+  await page.close();
+});

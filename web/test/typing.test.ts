@@ -16,6 +16,8 @@ beforeAll(async () => {
   visit = await firstVisit(browser);
   page = visit.page;
   await visit.api("POST", "/agents", { slug: "my-bot", agent_mode: "local" });
+  // With two agents there is a filter, which takes letters.
+  await visit.api("POST", "/agents", { slug: "other", agent_mode: "local" });
   await visit.api("PATCH", `/agents/${agent}`, { hitl_enabled: true });
 });
 afterAll(async () => {

@@ -177,7 +177,8 @@ export function describeFailure(error: CliError, io: Io, json: boolean): string 
   const paint = painter(io.colour.stderr);
   const { fix, errors, request_id, status } = error.problem;
   const lines = [paint("red", `error: ${plainLines(error.message)}`)];
-  for (const wrong of errors ?? []) lines.push(`  ${plain(wrong.field)}: ${plain(wrong.message)}`);
+  for (const { field, message } of errors ?? [])
+    if (!error.message.includes(`${field} ${message}`)) lines.push(`  ${plain(field)}: ${plain(message)}`);
   if (fix) lines.push(`${paint("bold", "fix:")} ${plainLines(fix)}`);
   if (request_id && (status ?? 0) >= 500) lines.push(paint("dim", `request id: ${plain(request_id)}`));
   return `${lines.join("\n")}\n`;

@@ -95,7 +95,8 @@ export async function receiverOf(session: Session, id: string): Promise<string> 
   if (session.settings.agent.value) return chooseAgent(session);
   const { agents } = await session.client.agents.list();
   if (agents.length < 2 || agents.length > SEARCHED_AGENTS_MAX) return chosenOf(session, agents);
-  for (const { email } of agents) {
+  const roles = new Set(agents.map(({ domain }) => `postmaster@${domain}`));
+  for (const email of [...agents.map((agent) => agent.email), ...roles]) {
     const how = { agent: email, peek: true, timeoutMs: DOWNLOAD_TIMEOUT_MS };
     const found = await session.client.messages.get(id, how).catch((error: unknown) => {
       if (error instanceof NotFoundError) return null;

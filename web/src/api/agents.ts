@@ -66,3 +66,8 @@ export function useDeleteAgent(email: string) {
 export function useTestAgent(email: string) {
   return useMutation({ mutationFn: () => ok(api.POST("/api/v1/agents/{email}/test", agentPath(email))) });
 }
+
+/** Whether an address is that of a domain's own mailbox, which no agent has: its mail can be read, but not answered. */
+export function isRoleMailbox(address: string): boolean {
+  return address.startsWith("postmaster@");
+}

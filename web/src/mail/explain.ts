@@ -63,7 +63,7 @@ function dmarcFinding(domain: string, { result, policy, aligned_by }: Authentica
     fail: `Neither SPF nor DKIM passes for ${domain}${policy ? `, which asks ${asks[policy]}` : ""}.`,
     none: `${domain} publishes no DMARC record; an SPF or DKIM pass of the same domain would do.`,
     temperror: `DNS gave no answer about ${domain} in time.`,
-    permerror: `The DMARC record of ${domain} is broken.`,
+    permerror: `The From field, or the DMARC record of ${domain}, is broken.`,
   };
   return { tone: result === "pass" ? "ok" : result === "none" ? "quiet" : "bad", check: "DMARC", text: texts[result] };
 }

@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ArrowDownLeft, ArrowLeft, ArrowUpRight, Reply } from "lucide-react";
 import { useState } from "react";
+import { isRoleMailbox } from "../api/agents.ts";
 import { api, type MessageSummary, ok } from "../api/client.ts";
 import { keys } from "../api/keys.ts";
 import { conversationQuery, messageQuery } from "../api/messages.ts";
@@ -121,9 +122,11 @@ function Received({ agent, id }: { agent: string; id: string }) {
             <Composer mode="reply" agent={agent} message={data} onClose={() => setReplying(false)} />
           ) : (
             <div className="flex items-center gap-3">
-              <Button size="sm" icon={Reply} onClick={() => setReplying(true)}>
-                Reply
-              </Button>
+              {!isRoleMailbox(agent) && (
+                <Button size="sm" icon={Reply} onClick={() => setReplying(true)}>
+                  Reply
+                </Button>
+              )}
               <Link to="/inbox/$agent/$id" params={{ agent, id }} search={(search) => search} className="link text-sm">
                 Open the message
               </Link>

@@ -112,6 +112,7 @@ function ListHeader({ agents, threads }: { agents: Agent[]; threads: boolean }) 
           {agents.map(({ email }) => (
             <option key={email}>{email}</option>
           ))}
+          {search.agent && !agents.some(({ email }) => email === search.agent) && <option>{search.agent}</option>}
         </Select>
       </div>
       {!threads && <SearchBox text={search.q ?? ""} onChange={(q) => change({ ...without("q"), ...(q && { q }) })} />}

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { ArrowLeft, Ellipsis, Forward, Mail, MailOpen, MessagesSquare, Reply, Trash2 } from "lucide-react";
 import { useState } from "react";
+import { isRoleMailbox } from "../api/agents.ts";
 import type { MessageDetail } from "../api/client.ts";
 import { messageQuery, useChangeMessage, useDeleteMessage } from "../api/messages.ts";
 import { useShortcuts } from "../app/shortcuts.ts";
@@ -39,6 +40,7 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
   const remove = useDeleteMessage(agent, id);
   const back = () => navigate({ to: "/inbox", search: (search) => search });
   const unread = message.status === "unread";
+  const readOnly = isRoleMailbox(agent);
   const mark = (status: "read" | "unread") =>
     change.mutate(
       { status },
@@ -46,15 +48,19 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
         onError: toastError,
         onSuccess: () =>
           status === "read"
-            ? toast("Marked read", "The agent no longer receives it.")
-            : toast("Marked unread", "The agent receives it when it next fetches unread mail."),
+            ? toast("Marked read", readOnly ? undefined : "The agent no longer receives it.")
+            : toast("Marked unread", readOnly ? undefined : "The agent receives it when it next fetches unread mail."),
       },
     );
   const toggle = () => mark(unread ? "read" : "unread");
 
   useShortcuts([
-    { keys: "r", label: "Reply", group: "Message", run: () => setMode("reply") },
-    { keys: "f", label: "Forward", group: "Message", run: () => setMode("forward") },
+    ...(readOnly
+      ? []
+      : [
+          { keys: "r", label: "Reply", group: "Message", run: () => setMode("reply") },
+          { keys: "f", label: "Forward", group: "Message", run: () => setMode("forward") },
+        ]),
     { keys: "u", label: "Mark read or unread", group: "Message", run: toggle },
     { keys: "#", label: "Delete", group: "Message", run: () => setDeleting(true) },
   ]);
@@ -78,12 +84,16 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
           <Labels agent={agent} id={id} labels={message.labels} />
         </div>
         <div className="flex items-center gap-2">
-          <Button icon={Reply} size="sm" onClick={() => setMode("reply")}>
-            Reply
-          </Button>
-          <Button icon={Forward} size="sm" onClick={() => setMode("forward")}>
-            Forward
-          </Button>
+          {!readOnly && (
+            <>
+              <Button icon={Reply} size="sm" onClick={() => setMode("reply")}>
+                Reply
+              </Button>
+              <Button icon={Forward} size="sm" onClick={() => setMode("forward")}>
+                Forward
+              </Button>
+            </>
+          )}
           <Button icon={unread ? MailOpen : Mail} size="sm" busy={change.isPending} onClick={toggle}>
             {unread ? "Mark read" : "Mark unread"}
           </Button>
@@ -107,7 +117,12 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
         </div>
       </div>
       <MessageHead message={message} />
-      {unread && (
+      {readOnly && (
+        <p className="text-xs text-muted">
+          This is the domain’s own mailbox. Its mail can be read here, but not answered: only agents send.
+        </p>
+      )}
+      {unread && !readOnly && (
         <p className="text-xs text-muted">
           Unread. Opening it here does not mark it read: the agent still gets it. Once it is marked read, the agent does
           not.
@@ -126,7 +141,10 @@ function Message({ agent, message }: { agent: string; message: MessageDetail }) 
           await back();
         }}
       >
-        <p>The agent loses it too, with its attachments. This cannot be undone.</p>
+        <p>
+          {readOnly ? "It is deleted with its attachments." : "The agent loses it too, with its attachments."} This
+          cannot be undone.
+        </p>
       </ConfirmDialog>
     </article>
   );
