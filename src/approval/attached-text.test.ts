@@ -62,6 +62,16 @@ test.each<[string, string, string, string | Uint8Array, string[]]>([
   ["a PDF of ASCII alone", "a.pdf", "application/pdf", "%PDF-1.4\nHello", ["binary"]],
   ["an archive by its first bytes", "a.txt", "text/plain", "PK\x03\x04Hello", ["binary"]],
   ["rich text", "a.rtf", "application/rtf", "{\\rtf1 Hello}", ["binary"]],
+  ["text in UTF-16", "a.txt", "application/octet-stream", Buffer.from("\ufeffplain words 😀", "utf16le"), []],
+  [
+    "an archive behind text in UTF-16",
+    ...(["a.bin", "application/octet-stream"] as const),
+    Buffer.concat([
+      Buffer.from("plain words ".repeat(400), "utf16le"),
+      Buffer.from("PK\x03\x04\xff\xde\xff\xdf", "latin1"),
+    ]),
+    ["unreadable"],
+  ],
   ["entities", "a.svg", "image/svg+xml", '<!DOCTYPE svg [<!ENTITY a "b">]><svg>&a;</svg>', ["unreadable"]],
   ["a charset that nobody knows", "a.txt", "text/plain; charset=utf-7", "+AGcAaABw-", ["unreadable"]],
   ["a charset in pieces", "a.txt", "text/plain; charset*0=utf; charset*1=-7", "+AGcAaABw-", ["unreadable"]],

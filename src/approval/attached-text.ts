@@ -301,7 +301,9 @@ function readText(
     if (!wide && !isDeclared) return null;
     const decoded = wide ? [new TextDecoder(wide).decode(bytes)] : [];
     // UTF-32, or a stray zero: the letters are between the zeros.
-    return { texts: [...decoded, latin1(bytes).replaceAll("\0", "")], isWhole: isWhole && wide !== null };
+    // What only begins like text, as an archive behind a text does, has halves of surrogates.
+    const isText = wide !== null && !decoded.some((text) => text.includes("\ufffd"));
+    return { texts: [...decoded, latin1(bytes).replaceAll("\0", "")], isWhole: isWhole && isText };
   }
   const utf8 = bytes.toString("utf8");
   const texts = [utf8];

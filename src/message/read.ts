@@ -192,14 +192,15 @@ export async function readAttachment(
   return isRead ? readAttachment(file.content, inside, limits) : null;
 }
 
-/** Reads an attached message by the same rules as any other. Null if there is none at this path. */
+/** Reads an attached message by the same rules as any other, `failure` included. Null if there is none at this path. */
 export async function readAttachedMessage(
   raw: Uint8Array,
   path: readonly number[],
   limits: ReadLimits,
+  failure: Defect | null = null,
 ): Promise<ReadMail | null> {
   const found = path.length <= ATTACHED_DEPTH_MAX ? await readAttachment(raw, path, limits) : null;
-  return found && isMessageFile(found.attachment) ? readMail(found.content, limits) : null;
+  return found && isMessageFile(found.attachment) ? readMail(found.content, limits, failure) : null;
 }
 
 /**

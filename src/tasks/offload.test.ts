@@ -133,6 +133,17 @@ describe("held mail that a child does not survive", () => {
   );
 });
 
+test("an attached message that a child does not survive is shown as raw text, with a defect", async () => {
+  await using t = await hostileApp();
+  const inner = ["X-Test-Poison: attachedMessage", "Subject: =?utf-8?q?inner?=", "", "inner words", ""].join("\r\n");
+  const outer = ["From: a@example.com", "Content-Type: message/rfc822", "", inner].join("\r\n");
+  expect((await t.send(Buffer.from(outer))).code).toBe(250);
+  const [{ message_id: id }] = await t.inbox();
+  const { status, body } = await t.app.api("GET", `/api/v1/agents/${bot}/messages/${id}/attachments/0/message`);
+  expect({ status, body }).toMatchObject({ status: 200, body: { subject: "inner", text: "inner words\n" } });
+  expect(body.defects.map(({ code }: { code: string }) => code)).toContain("reading_failed");
+});
+
 test("kill -9 of the child that has a message: the message is there once", async () => {
   await using t = await hostileApp();
   const kill = () => process.kill(t.pool.pids()[0] as number, "SIGKILL");

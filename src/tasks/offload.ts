@@ -43,7 +43,7 @@ export interface Offload {
   attachment(raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;
   /** All attachments in order, as they were sent or with what is packed in them. Fails like `attachment`. */
   attachments(raw: Uint8Array, how?: { opens: boolean }): Promise<WholeAttachment[]>;
-  /** An attached message by its path; null if there is none. Fails like `attachment`. */
+  /** An attached message by its path, with the same fallback as `examine`; null if there is none. Fails like `attachment`. */
   attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
   safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
@@ -155,7 +155,13 @@ export function createOffload(options: {
     attachments: (raw, how) => attachments(raw, null, how?.opens ?? false),
 
     async attachedMessage(raw, path) {
-      return (await run("attachedMessage", { limits, path }, [raw]).catch(unparsed())).output;
+      try {
+        return (await run("attachedMessage", { limits, path, failure: null }, [raw])).output;
+      } catch (error) {
+        if (!(error instanceof TaskLost)) throw error;
+        const plain = run("attachedMessage", { limits, path, failure: readingFailed(error) }, [raw]);
+        return (await plain.catch(unparsed())).output;
+      }
     },
 
     async safeHtml(html, { images, raw }) {

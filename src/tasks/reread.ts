@@ -20,10 +20,12 @@ export function readingAnew<S extends Store>(
     try {
       const mail = await read(raw);
       const kept = keptOf(withoutReturnPaths(mail, message.agentId));
-      // What an earlier version could read must not give way to the raw text.
-      const isLost = mail.defects.some(({ code }) => code === "reading_failed");
+      // What an earlier version could read must not give way to the raw text, nor what was proven to words in a header,
+      // which no signature covers.
+      const isWorse = ({ code }: Defect) =>
+        code === "reading_failed" || (message.verified && code === "header_unterminated");
       const before = { ...content, defects: content.defects.filter(isDefect), reader: READER_VERSION };
-      const renewed = isLost ? { ...kept, snippet: message.snippet, content: before } : kept;
+      const renewed = mail.defects.some(isWorse) ? { ...kept, snippet: message.snippet, content: before } : kept;
       await store.renewContent(message.rawSha256, renewed);
       return await open();
     } catch (error) {

@@ -37,7 +37,7 @@ export interface TaskShapes {
   /** Blobs in: the message; out: the content of the attachment at that path, or of all attachments. */
   attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
   /** Blobs in: the message that it is attached to. */
-  attachedMessage: { input: { limits: ReadLimits; path: number[] }; output: ReadMail | null };
+  attachedMessage: { input: { limits: ReadLimits; path: number[]; failure: Defect | null }; output: ReadMail | null };
   /** Blobs in: the message that holds the images, if any. */
   safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
   quotableHtml: { input: { html: string; contentIds: string[] }; output: string | null };
@@ -125,9 +125,9 @@ const byName: Tasks = {
     return found ? { output: [found.attachment], blobs: [found.content] } : { output: [] };
   },
 
-  async attachedMessage({ limits, path }, [raw = noBytes]) {
+  async attachedMessage({ limits, path, failure }, [raw = noBytes]) {
     const { readAttachedMessage } = await import("../message/read.ts");
-    return { output: await readAttachedMessage(raw, path, limits) };
+    return { output: await readAttachedMessage(raw, path, limits, failure) };
   },
 
   async safeHtml({ html, images, limits }, [raw]) {

@@ -68,9 +68,17 @@ const reviewers = Object.fromEntries(
   (["heldReview", "reviewMail", "attachments"] as const).map((name) => [name, poisonedReview(name)]),
 );
 
+/** Hangs at an attached message that names the task, unless only its raw text is asked for. */
+const attachedMessage: TaskTable[string] = async (input: { failure: unknown }, blobs, host) => {
+  const isPoisoned = Buffer.from(blobs[0] as Uint8Array).includes(`${poison}attachedMessage`);
+  if (isPoisoned && input.failure === null) for (;;);
+  return (tasks.attachedMessage as NonNullable<TaskTable[string]>)(input as never, blobs, host);
+};
+
 await serveTasks({
   ...tasks,
   ...hostile,
   ...reviewers,
+  attachedMessage,
   examine: poisoned("examine") as NonNullable<TaskTable[string]>,
 });

@@ -1,7 +1,5 @@
 import { decoderOf } from "./codepages.ts";
 
-/** RTF of a long mail with a long thread has 1 MB. */
-const RTF_BYTES_MAX = 2 * 1024 * 1024;
 /** Groups inside groups. */
 const DEPTH_MAX = 1_000;
 
@@ -15,16 +13,16 @@ const HEAD_BYTES = 16;
 const COMPRESSED = 0x75465a4c;
 const UNCOMPRESSED = 0x414c454d;
 
-/** Whether compressed RTF has more than is decompressed. */
-export function isLongRtf(bytes: Buffer): boolean {
-  return bytes.length >= HEAD_BYTES && bytes.readUInt32LE(4) > RTF_BYTES_MAX;
+/** The bytes that compressed RTF says it has. */
+export function rtfBytes(bytes: Buffer): number {
+  return bytes.length < HEAD_BYTES ? 0 : bytes.readUInt32LE(4);
 }
 
 /** Decompresses RTF (MS-OXRTFCP) up to a limit; "" if it is something else. One character per byte. */
-export function uncompressedRtf(bytes: Buffer): string {
+export function uncompressedRtf(bytes: Buffer, bytesMax: number): string {
   if (bytes.length < HEAD_BYTES) return "";
   const kind = bytes.readUInt32LE(8);
-  const rawBytes = Math.min(bytes.readUInt32LE(4), RTF_BYTES_MAX);
+  const rawBytes = Math.min(rtfBytes(bytes), bytesMax);
   if (kind === UNCOMPRESSED) return bytes.toString("latin1", HEAD_BYTES, HEAD_BYTES + rawBytes);
   if (kind !== COMPRESSED) return "";
   const dictionary = Buffer.alloc(DICTIONARY_BYTES);

@@ -183,9 +183,23 @@ describe("winmail.dat", () => {
       .replace(/(--b\r\nContent-Type: app[\s\S]*)--b--/, "$1$1--b--");
     const { defects, text } = await readMail(Buffer.from(twice), limits);
     expect({ text, codes: defects.map(({ code }) => code) }).toEqual({ text: "One", codes: ["tnef_text_left"] });
-    const long = `{\\rtf1 Words{\\pict ${"00".repeat(1_100_000)}} and more}`;
+    const long = `{\\rtf1 Words{\\pict ${"00".repeat(1_600_000)}} and more}`;
     const rtf = Buffer.concat([u32(0), u32(long.length), u32(0x414c454d), u32(0), Buffer.from(long)]);
     expect((await read(stream(ofMessage(binary(0x1009, rtf))), { text: "" })).defects).toEqual(["part_truncated"]);
+  });
+
+  test("the rich text of all messages in it together is read up to a limit", async () => {
+    const iid = Buffer.from("0703020000000000c000000000000046", "hex");
+    const words = "x".repeat(1_000_000);
+    const rtf = binary(
+      0x1009,
+      Buffer.concat([...[u32(0), u32(words.length), u32(0x414c454d), u32(0)], Buffer.from(words)]),
+    );
+    const inner = file("a", null, variable(0x000d, 0x3701, Buffer.concat([iid, stream(ofMessage(rtf))])));
+    const { attachments, defects } = await readMail(mailWith(stream(...Array<Buffer>(5).fill(inner))), limits);
+    const [first, , , , last] = attachments.map(({ size }) => size);
+    expect({ isWhole: Number(first) > 1e6, isLeft: Number(last) < 1e4 }).toEqual({ isWhole: true, isLeft: true });
+    expect(defects.map(({ code }) => code)).toEqual(["part_truncated"]);
   });
 
   test("rich text with names of JavaScript's objects is read", async () => {

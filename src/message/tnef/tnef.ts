@@ -1,6 +1,6 @@
 import { decoded, terminated } from "./codepages.ts";
 import { type Properties, readProperties } from "./properties.ts";
-import { isLongRtf, rtfText, uncompressedRtf } from "./rtf.ts";
+import { rtfBytes, rtfText, uncompressedRtf } from "./rtf.ts";
 
 /** What a file in TNEF (MS-OXTNEF), such as winmail.dat, holds of a message of Outlook or Exchange. */
 export interface TnefMessage {
@@ -10,7 +10,7 @@ export interface TnefMessage {
   /** Plain text, or what the rich text says; "" if it has none. */
   text: string;
   html: string | null;
-  /** Whether the rich text is longer than is read. */
+  /** Whether the rich text, or that of a message in it, is longer than is read. */
   isCut: boolean;
   files: TnefFile[];
 }
@@ -31,6 +31,17 @@ const ATTRIBUTES_MAX = 50_000;
 const FILES_MAX = 500;
 /** Messages inside messages. */
 const DEPTH_MAX = 4;
+/** RTF read of one mail, with all messages in it: that of a long mail with a long thread has 1 MB. */
+const RTF_BYTES_MAX = 3 * 1024 * 1024;
+
+/** How much RTF is still read. */
+export interface RtfBudget {
+  bytesLeft: number;
+}
+
+export function newRtfBudget(): RtfBudget {
+  return { bytesLeft: RTF_BYTES_MAX };
+}
 
 /** Ids of attributes, with the type of their data in the upper half (MS-OXTNEF 2.1.3.2). */
 const attribute = {
@@ -70,9 +81,9 @@ const iidMessage = Buffer.from("0703020000000000c000000000000046", "hex");
  * Reads a file in TNEF. Null if it is not one, is cut off, or is past a limit. Checksums are not compared: some programs
  * write wrong ones. Never throws; time is linear, and contents are not copied.
  */
-export function readTnef(bytes: Buffer, depth = 0): TnefMessage | null {
+export function readTnef(bytes: Buffer, budget = newRtfBudget(), depth = 0): TnefMessage | null {
   try {
-    return depth > DEPTH_MAX ? null : read(bytes, depth);
+    return depth > DEPTH_MAX ? null : read(bytes, budget, depth);
   } catch (error) {
     // A length that points behind the end.
     if (error instanceof RangeError) return null;
@@ -86,7 +97,7 @@ interface OpenFile {
   properties: Properties;
 }
 
-function read(bytes: Buffer, depth: number): TnefMessage | null {
+function read(bytes: Buffer, budget: RtfBudget, depth: number): TnefMessage | null {
   if (bytes.readUInt32LE(0) !== SIGNATURE) return null;
   let codepage = 1252;
   let subject = "";
@@ -120,7 +131,9 @@ function read(bytes: Buffer, depth: number): TnefMessage | null {
   const rtf = bytesOf(properties, property.compressedRtf);
   const text = stringOf(properties, property.body) || body;
   const rich = text || html !== null ? null : rtf;
-  const read = files.map((file) => readFile(file, depth));
+  const richBytes = rich === null ? 0 : Math.min(rtfBytes(rich), budget.bytesLeft);
+  budget.bytesLeft -= richBytes;
+  const read = files.map((file) => readFile(file, budget, depth));
   // Part of what is inside would be missing.
   if (read.includes(null)) return null;
   return {
@@ -131,19 +144,19 @@ function read(bytes: Buffer, depth: number): TnefMessage | null {
         stringOf(properties, property.representedSmtpAddress) || stringOf(properties, property.representedAddress),
     },
     date: dateOf(properties.get(property.submitTime)),
-    text: rich === null ? text : rtfText(uncompressedRtf(rich)),
+    text: rich === null ? text : rtfText(uncompressedRtf(rich, richBytes)),
     html: html === null ? null : decoded(html, numberOf(properties, property.internetCodepage) ?? codepage),
-    isCut: rich !== null && isLongRtf(rich),
+    isCut: (rich !== null && rtfBytes(rich) > richBytes) || read.some((file) => file?.message?.isCut),
     files: read as TnefFile[],
   };
 }
 
-function readFile({ title, data, properties }: OpenFile, depth: number): TnefFile | null {
+function readFile({ title, data, properties }: OpenFile, budget: RtfBudget, depth: number): TnefFile | null {
   const filename = stringOf(properties, property.longFilename) || title || stringOf(properties, property.filename);
   const contentId = stringOf(properties, property.contentId);
   const object = bytesOf(properties, property.data);
   if (object?.subarray(0, iidMessage.length).equals(iidMessage)) {
-    const message = readTnef(object.subarray(iidMessage.length), depth + 1);
+    const message = readTnef(object.subarray(iidMessage.length), budget, depth + 1);
     const name = stringOf(properties, property.displayName) || filename;
     return message && { filename: name, contentId, message };
   }
