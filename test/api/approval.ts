@@ -182,7 +182,7 @@ export function approvalCases(it: ApiWorld): void {
         { name: "X-Note", value: "another secret" },
       ];
       expect((await it.api.get(held.path)).body).toMatchObject({ headers, reply_to: ["desk@outside.example"] });
-      const { messages } = (await it.api.get("/api/v1/messages?status=pending_approval")).body;
+      const { messages } = (await it.api.get(`/api/v1/messages?status=pending_approval&agent=${held.agent}`)).body;
       expect(messages.find(({ id }: { id: string }) => id === held.body.id)).toMatchObject({ headers });
       await it.api.post(`${held.path}/reject`);
     });

@@ -50,7 +50,10 @@ describe("create", () => {
 
   test("unknown types are refused with the known ones", async () => {
     const { code, err } = await run(["webhooks", "create", "https://example.com/e", "--events", "mail"]);
-    expect([code, err]).toEqual([1, expect.stringContaining('  events: has unknown types: "mail". Known: message.')]);
+    expect([code, err]).toEqual([
+      1,
+      expect.stringContaining('error: events has unknown types: "mail". Known: message.'),
+    ]);
   });
 });
 

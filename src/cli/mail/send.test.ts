@@ -194,7 +194,7 @@ describe("what the caller is told", () => {
   test("every wrong field", async () => {
     const { code, err } = await say(["--cc", "carol,dan"]);
     expect(code).toBe(1);
-    expect(err).toMatch(/\n {2}cc\.0: is not an address.*\n {2}cc\.1: is not an address.*\n/);
+    expect(err).toBe("error: cc.0 is not an address: there is no @; cc.1 is not an address: there is no @.\n");
   });
 
   test("how long to wait when there is too much", async () => {

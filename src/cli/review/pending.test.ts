@@ -169,7 +169,7 @@ describe("approve", () => {
     ["another content than the one named", ["approve", id, "--content-hash", "abc"], 1, "the message has changed"],
     ["the same for reject", ["reject", id, "--content-hash", "abc"], 1, "the message has changed"],
     ["flags and the editor", ["approve", id, "--edit", "--subject", "New"], 2, "not both"],
-    ["what the server does not take", ["approve", id, "--to", "bob"], 1, "  to.0: is not an address"],
+    ["what the server does not take", ["approve", id, "--to", "bob"], 1, "error: to.0 is not an address"],
     ["an unknown mail", ["approve", "msg_9"], 1, "There is no such outbound message"],
   ];
   for (const [what, line, code, said] of refusals)
