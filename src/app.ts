@@ -210,6 +210,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       journal,
       returnPaths,
       signingKeys: createSigningKeys({ store, vault, clock }),
+      sevenBit: offload.sevenBit,
       isPublished: (keys) => isPublished(keys, resolver),
       fromDomain: outboundSmtp.fromDomain,
       sharedDomain: config.sharedDomain,

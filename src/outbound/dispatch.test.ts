@@ -498,6 +498,7 @@ test("a dialogue that hangs when the server stops is broken off: it was a try, a
       gatekeeper: { ask: () => Promise.reject(new Error("nothing is asked")), holds: async () => false },
       signingKeys: async () => ({ keys: [], published: [] }),
       isPublished: async () => true,
+      sevenBit: async () => null,
     });
   const agent = await addAgent(store, { userId: it.userId });
   const raw = Buffer.from(`From: <${agent.id}>\r\nSubject: Hello\r\n\r\nHi there\r\n`);

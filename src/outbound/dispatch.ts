@@ -1,8 +1,8 @@
 import type { Gatekeeper } from "../approval/gatekeeper.ts";
 import type { Receive } from "../inbound/receive.ts";
 import { signDkim } from "../message/dkim.ts";
+import { asBuffer } from "../message/headers.ts";
 import { isHardBounce } from "../message/report/hard-bounce.ts";
-import { sevenBit } from "../message/seven-bit.ts";
 import { sendVia, viaLocalPart } from "../message/via.ts";
 import type { ReturnPaths } from "../return-path.ts";
 import { sameGate } from "../store/outbound/outbound.ts";
@@ -73,6 +73,8 @@ export interface DispatchOptions {
   journal: OutcomeJournal;
   returnPaths: ReturnPaths;
   gatekeeper: Gatekeeper;
+  /** A composed message in 7 bits, for servers without 8BITMIME; null if it cannot be made. */
+  sevenBit(raw: Uint8Array): Promise<Uint8Array | null>;
   signingKeys: SigningKeys;
   /** Whether a key of the domain is published; decides between its own From and "via e2a". */
   isPublished(keys: DomainKeys): Promise<boolean>;
@@ -345,7 +347,15 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const mayBegin = async () => clock.now() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
     const envelope = { from: returnPath, to: recipient.address };
     const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
-    const encoded = async () => send(await outsideForm({ ...work, raw: sevenBit(work.raw) }));
+    const encoded = async (): Promise<Awaited<ReturnType<typeof send>>> => {
+      const encoding = options.sevenBit(work.raw);
+      const bytes = await encoding.catch((error) => {
+        if (error instanceof Failure && error.code === "overloaded") return error;
+        throw error;
+      });
+      if (bytes instanceof Failure) return { kind: "deferred", reply: bytes.message };
+      return bytes === null ? { kind: "eight-bit" } : send(await outsideForm({ ...work, raw: asBuffer(bytes) }));
+    };
     const outcome = await send(raw)
       .then((first) => (first.kind === "eight-bit" ? encoded() : first))
       .finally(cancelEnd);

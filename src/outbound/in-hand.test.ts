@@ -81,6 +81,7 @@ async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "sto
     }),
     signingKeys: createSigningKeys({ store, vault, clock: systemClock }),
     isPublished: async () => true,
+    sevenBit: async () => null,
     ...more,
   });
   const agent = await addAgent(store, { userId: it.userId });

@@ -24,6 +24,7 @@ import { gateFacts } from "./mail/gate-facts.ts";
 import * as inbound from "./mail/inbound.ts";
 import * as inbox from "./mail/inbox.ts";
 import * as messages from "./mail/messages.ts";
+import * as references from "./mail/references.ts";
 import { renewContent } from "./mail/renew.ts";
 import { sweepUnproven } from "./mail/unproven.ts";
 import * as holds from "./outbound/holds.ts";
@@ -246,7 +247,7 @@ export function createStore(engine: Engine) {
 
     // Held mail: facts for the gate, decisions, expiry, and telling the reviewers
     gateFacts: scan(gateFacts),
-    conversationsOf: lookUp(outbound.conversationsOf),
+    conversationsOf: lookUp(references.conversationsOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),
     holdQueued: write(holds.holdQueued),

@@ -63,6 +63,8 @@ export interface Offload {
   approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
   /** A message as bytes, with the hash that decisions refer to. Failures: `overloaded`, `unavailable`. */
   compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
+  /** A composed message in 7 bits; null if that takes too much time or memory. Failure `overloaded`. */
+  sevenBit(raw: Uint8Array): Promise<Uint8Array | null>;
 }
 
 export function createOffload(options: {
@@ -225,6 +227,11 @@ export function createOffload(options: {
       const { output } = made;
       const [raw = new Uint8Array()] = made.blobs;
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
+    },
+
+    async sevenBit(raw) {
+      const made = run("sevenBit", null, [raw], { isUrgent: false });
+      return (await made.catch(otherwise(null))).blobs[0] ?? null;
     },
   };
 }

@@ -65,6 +65,8 @@ export interface TaskShapes {
     };
     output: { contentHash: string };
   };
+  /** Blobs in: the message as it was composed; out: the message in 7 bits. */
+  sevenBit: { input: null; output: null };
 }
 
 /** A message as it would leave, without the bytes of its attachments and without long texts. */
@@ -185,6 +187,11 @@ const byName: Tasks = {
     const whole = withContents(mail, blobs);
     const raw = await compose(whole);
     return { output: { contentHash: contentHashOf(whole, raw) }, blobs: [raw] };
+  },
+
+  async sevenBit(_, [raw = noBytes]) {
+    const { sevenBit } = await import("../message/seven-bit.ts");
+    return { output: null, blobs: [sevenBit(raw)] };
   },
 };
 

@@ -7,11 +7,11 @@ import { insertStatement, type Params, statement } from "../engine/statement.ts"
 import { addDelivery } from "../events/delivery-queue.ts";
 import { agentEndpoint } from "../events/endpoints.ts";
 import { addEvent } from "../events/events.ts";
-import { type AnswerFacts, conversationOf } from "../outbound/outbound.ts";
 import type { AgentRow, MailContent, MessageRow } from "../schema.ts";
 import { makeKnown } from "./correspondents.ts";
 import { dropOrphanedRaw } from "./messages.ts";
 import { type InboundMail, receivedData, receivedRow } from "./received.ts";
+import { type AnswerFacts, conversationOf } from "./references.ts";
 import { indexMessage, searchWords } from "./search.ts";
 import { forgetUnproven, noteUnproven, noteUnsignedReplyTo } from "./unproven.ts";
 

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, min, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
 import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
@@ -8,9 +8,9 @@ import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { insertStatement, type Params, statement } from "../engine/statement.ts";
 import { addEvent } from "../events/events.ts";
 import { noteWritten, strangersAmong, unwrittenAmong } from "../mail/correspondents.ts";
+import { conversationOf } from "../mail/references.ts";
 import type { AgentRow, HeldReview, Hold, OutboundRow, RecipientKind, RecipientRow } from "../schema.ts";
 import { addressKey, answeredKeys, conversationKey, holdLoop, loopKeys } from "./loop-breaker.ts";
-import { isUnguessable, providerKeys } from "./provider-keys.ts";
 import { lockRecipients, refreshStatus } from "./queue.ts";
 import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-limits.ts";
 
@@ -19,13 +19,6 @@ import { countSend, paceOf, refuseSuppressed, type SendLimits } from "./send-lim
  * two minutes after the answer (WIRE), which takes at most 10 s.
  */
 const REPEAT_MS = 130_000;
-/**
- * Message-IDs looked up for one message: the first half and the last half of more. Each takes some 100 µs of the writer.
- * Mail programs keep a few dozen (RFC 5537 3.4.4), while a header of 1 MiB holds 100,000.
- */
-const IDS_MAX = 200;
-/** Message-IDs in one query. A message has as many as its header holds. */
-const IDS_PER_QUERY = 500;
 /** The most recipients that an event names, so that its row stays small. */
 const EVENT_RECIPIENTS_MAX = 50;
 
@@ -272,140 +265,6 @@ export function* tellHeld(
       type: "loop.stopped",
       data: { ...data, release: `POST /api/v1/messages/${message.id}/release` },
     });
-}
-
-/** The conversation that these Message-IDs belong to; null if none is known. As `conversationsOf`. */
-export function* conversationOf(
-  s: Scope,
-  agentId: string,
-  references: string[],
-  answer?: AnswerFacts,
-): Verb<string | null> {
-  const [first] = yield* conversationsOf(s, agentId, references, answer);
-  return first ?? null;
-}
-
-/** What else a received message says of itself. */
-export interface AnswerFacts {
-  /** Its From address, lower-cased. */
-  from: string;
-  /** The Message-ID of its In-Reply-To. */
-  parent: string | null;
-}
-
-/**
- * The conversations of all messages that these Message-IDs name, each once. First those of the agent's own mail, then
- * those of received mail, each in the order of the ids: the oldest known message comes first. Before all others comes
- * the agent's own message that `answer` answers, because the agent may have sent that in another conversation.
- *
- * A sender can reuse the Message-ID of another mail, so that replies to it are filed in the sender's conversation.
- * Therefore an id of the agent's own mail never stands for received mail, and any other id stands for the first mail
- * that had it. A sender who guesses an id can be the first to use it. The agent's own ids cannot be guessed, so they
- * come before all others.
- *
- * The ids that upstreams give to the agent's mail are among its own. Those that could be guessed count only in mail from
- * the recipient they were given for, so that guesses show a stranger nothing but that recipient's conversation.
- */
-export function* conversationsOf(
-  s: Scope,
-  agentId: string,
-  references: string[],
-  answer?: AnswerFacts,
-): Verb<string[]> {
-  const ids = [...new Set(references)];
-  const wanted = ids.length > IDS_MAX ? [...ids.slice(0, IDS_MAX / 2), ...ids.slice(-IDS_MAX / 2)] : ids;
-  const own = new Map<string, string>();
-  for (const chunk of chunksOf(wanted, IDS_PER_QUERY)) {
-    for (const [id, conversation] of yield* renamedIn(s, agentId, chunk, answer)) own.set(id, conversation);
-    for (const row of yield* selectOwn(s, { agentId, ids: chunk })) own.set(row.emailMessageId, row.conversationId);
-  }
-  const received = new Map<string, string>();
-  const others = wanted.filter((id) => !own.has(id));
-  for (const ids of chunksOf(others, IDS_PER_QUERY)) {
-    const firsts = yield* selectFirsts(s, { agentId, ids });
-    const seqs = firsts.flatMap(({ seq }) => seq ?? []);
-    if (seqs.length === 0) continue;
-    for (const row of yield* selectReceived(s, { agentId, seqs }))
-      received.set(row.emailMessageId ?? "", row.conversationId);
-  }
-  const parent = answer?.parent ?? "";
-  const found = new Set([parent, ...wanted].flatMap((id) => own.get(id) ?? []));
-  for (const id of others) {
-    const conversation = received.get(id);
-    if (conversation !== undefined) found.add(conversation);
-  }
-  // The server's own mail has no conversation. If a reviewer forwards it to the agent, it begins one.
-  found.delete("");
-  return [...found];
-}
-
-function* chunksOf<T>(all: readonly T[], size: number): Generator<T[]> {
-  for (let at = 0; at < all.length; at += size) yield all.slice(at, at + size);
-}
-
-function selectOwn(s: Scope, { agentId, ids }: { agentId: string; ids: string[] }) {
-  const { emailMessageId, conversationId, agentId: owner } = s.t.outboundMessages;
-  return ask(
-    s.db
-      .select({ emailMessageId, conversationId })
-      .from(s.t.outboundMessages)
-      .where(and(eq(owner, agentId), inArray(emailMessageId, ids))),
-  );
-}
-
-function selectFirsts(s: Scope, { agentId, ids }: { agentId: string; ids: string[] }) {
-  const { messages } = s.t;
-  return ask(
-    s.db
-      .select({ seq: min(messages.seq) })
-      .from(messages)
-      .where(and(eq(messages.agentId, agentId), inArray(messages.emailMessageId, ids)))
-      .groupBy(messages.emailMessageId),
-  );
-}
-
-function selectReceived(s: Scope, { agentId, seqs }: { agentId: string; seqs: number[] }) {
-  const { messages } = s.t;
-  return ask(
-    s.db
-      .select({ emailMessageId: messages.emailMessageId, conversationId: messages.conversationId })
-      .from(messages)
-      .where(and(eq(messages.agentId, agentId), inArray(messages.seq, seqs))),
-  );
-}
-
-/** Those of the ids that upstreams gave to the agent's mail, with its conversations. */
-function* renamedIn(
-  s: Scope,
-  agentId: string,
-  ids: readonly string[],
-  answer: AnswerFacts | undefined,
-): Verb<Map<string, string>> {
-  const { outboundMessages: messages, outboundRecipients: recipients } = s.t;
-  const keys = new Map<string, { id: string; isSafe: boolean }>();
-  for (const id of ids) for (const key of providerKeys(id)) keys.set(key, { id, isSafe: isUnguessable(key) });
-  const found = new Map<string, string>();
-  for (const chunk of chunksOf([...keys.keys()], IDS_PER_QUERY)) {
-    const rows = yield* ask(
-      s.db
-        .select({
-          key: recipients.providerMessageId,
-          address: recipients.address,
-          conversationId: messages.conversationId,
-        })
-        .from(recipients)
-        .innerJoin(messages, eq(messages.id, recipients.messageId))
-        .where(and(eq(recipients.agentId, agentId), inArray(recipients.providerMessageId, chunk)))
-        // By an expression: with the bare column, SQLite may walk all of the agent's mail to avoid a sort.
-        .orderBy(sql`${messages.id} || ''`),
-    );
-    for (const { key, address, conversationId } of rows) {
-      const known = keys.get(key ?? "");
-      if (known && (known.isSafe || answer === undefined || answer.from === address))
-        found.set(known.id, conversationId);
-    }
-  }
-  return found;
 }
 
 const selectRecipients = statement(({ db, t: { outboundRecipients: recipients } }, p: Params<{ messageId: string }>) =>
