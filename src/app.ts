@@ -16,10 +16,11 @@ import { createReceive, type Receive } from "./inbound/receive.ts";
 import { type SmtpListener, startSmtp } from "./inbound/smtp.ts";
 import { openMasterKey } from "./master-key.ts";
 import { createResolver, type Resolver } from "./net/dns.ts";
+import { createLookup, type Lookup, systemLookup } from "./net/lookup.ts";
 import { loadOrCreateTls, watchTls } from "./net/tls.ts";
 import { createEventFeed } from "./notify/event-feed.ts";
 import { createHub } from "./notify/hub.ts";
-import { createPoster, type Lookup, resolverLookup, systemLookup } from "./notify/post.ts";
+import { createPoster } from "./notify/post.ts";
 import { startWebhooks } from "./notify/webhook.ts";
 import { type Dispatch, startDispatch, type UpstreamCheck } from "./outbound/dispatch.ts";
 import { type OutcomeJournal, openOutcomeJournal } from "./outbound/outcome-journal.ts";
@@ -134,9 +135,10 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     const resolver = seams.resolver ?? ownResolver(config, clock, closers);
     const feed = createEventFeed({ store, clock });
     const hub = createHub({ store, feed, clock, log });
+    // Names that only the local network knows lead to private addresses. Configured servers replace the system's.
+    const mayReachPrivate = config.webhook.allowedNetworks.length > 0 && config.dns.servers.length === 0;
     const poster = createPoster({
-      // The system look-up finds hosts that only /etc/hosts or the local network knows, unless other servers are set.
-      lookup: seams.lookup ?? (config.dns.servers.length > 0 ? resolverLookup(resolver) : systemLookup),
+      lookup: seams.lookup ?? createLookup({ resolver, system: mayReachPrivate ? systemLookup : null }),
       policy: {
         allowLoopback: config.env === "development",
         allowHttp: config.env === "development",

@@ -26,7 +26,7 @@ const arrows: Record<string, string[]> = {
   outbound: ["util", "net", "mail", "approval", "config", "inbound", "message", "return-path", "store", "vault"],
   domains: ["util", "net", "outbound", "store"],
   mcp: ["util", "wire", "mail", "message", "sdk", "verdict"],
-  notify: ["util", "wire", "mail", "store", "vault"],
+  notify: ["util", "net", "wire", "mail", "store", "vault"],
   http: [
     ...[
       "util",

@@ -6,16 +6,9 @@ import { startTestApp } from "../../test/support/app.ts";
 import { startDnsServer, type Zone } from "../../test/support/dns-server.ts";
 import { serveRaw } from "../../test/support/raw-server.ts";
 import { createResolver } from "../net/dns.ts";
+import { createLookup } from "../net/lookup.ts";
 import { systemClock, TestClock } from "../util/clock.ts";
-import {
-  createPoster,
-  type Poster,
-  type PosterOptions,
-  type PostFailure,
-  type PostOutcome,
-  resolverLookup,
-  systemLookup,
-} from "./post.ts";
+import { createPoster, type Poster, type PosterOptions, type PostFailure, type PostOutcome } from "./post.ts";
 
 /** Addresses that a POST must not reach, and the ways in which it is kept from them. */
 
@@ -123,7 +116,7 @@ describe("a name whose DNS server changes its answer", () => {
       }, "0.0.0.0"),
     );
     const policy = { allowLoopback: false, allowHttp: true, allowedNetworks: ["127.0.0.1"] };
-    const poster = cleanUp.use(openPoster({ policy, lookup: resolverLookup(resolver), clock }));
+    const poster = cleanUp.use(openPoster({ policy, lookup: createLookup({ resolver, system: null }), clock }));
     const post = (name: string) => poster.post(`http://${name}:${server.port}/`, request);
     return { clock, dns, reached, post, [Symbol.asyncDispose]: () => cleanUp.disposeAsync() };
   }
@@ -277,29 +270,4 @@ test("no environment variable turns the check of certificates off", async () => 
   });
   const url = `https://hook.test:${server.port}/`;
   expect(await postFromChild(url, { NODE_TLS_REJECT_UNAUTHORIZED: "0" })).toBe("tls");
-});
-
-describe("looking names up", () => {
-  test("the system knows localhost", async () => {
-    const found = (await systemLookup("localhost")).map(({ address }) => address);
-    expect(["127.0.0.1", "::1"]).toContain(found[0] as string);
-  });
-
-  const resolver = (a: string[] | Error, aaaa: string[] | Error) => ({
-    resolve: async (_name: string, type: "A" | "AAAA") => {
-      const found = type === "A" ? a : aaaa;
-      if (found instanceof Error) throw found;
-      return found;
-    },
-  });
-  test("a resolver gives IPv4 first, and either kind is enough", async () => {
-    const gone = new Error("ENODATA");
-    expect(await resolverLookup(resolver(["192.0.2.1"], ["2001:db8::1"]))("h")).toEqual([
-      { address: "192.0.2.1" },
-      { address: "2001:db8::1" },
-    ]);
-    expect(await resolverLookup(resolver(gone, ["2001:db8::1"]))("h")).toEqual([{ address: "2001:db8::1" }]);
-    expect(await resolverLookup(resolver(["192.0.2.1"], gone))("h")).toEqual([{ address: "192.0.2.1" }]);
-    expect(resolverLookup(resolver(gone, gone))("h")).rejects.toBe(gone);
-  });
 });

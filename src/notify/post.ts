@@ -1,11 +1,8 @@
-import { lookup as osLookup } from "node:dns/promises";
 import { rootCertificates } from "node:tls";
+import type { Lookup } from "../net/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
 import { checkWebhookUrl, forbiddenReason, isLocalhost, literalAddress, type UrlPolicy } from "./address-guard.ts";
-
-/** Finds the addresses of a host name, in the order in which they are tried. Rejects with a `code` of `node:dns`. */
-export type Lookup = (host: string) => Promise<readonly { address: string }[]>;
 
 /** The outcome of one POST. A failure is data too: the caller decides whether to try again. */
 export type PostOutcome =
@@ -105,7 +102,7 @@ export function createPoster(options: PosterOptions): Poster {
   async function answer(url: URL, request: PostRequest, stop: AbortSignal): Promise<Omit<Answered, "durationMs">> {
     const host = url.hostname;
     const literal = literalAddress(host);
-    const addresses = permitted(host, literal ? [literal] : await untilStopped(resolve(host), stop), policy);
+    const addresses = permitted(host, literal ? [literal] : await untilStopped(resolve(host, stop), stop), policy);
     for (const [i, address] of addresses.entries()) {
       const target = new URL(url);
       target.hostname = address.includes(":") ? `[${address}]` : address;
@@ -134,9 +131,9 @@ export function createPoster(options: PosterOptions): Poster {
     throw new Stopped("dns", `${host} has no address.`);
   }
 
-  async function resolve(host: string): Promise<string[]> {
+  async function resolve(host: string, stop: AbortSignal): Promise<string[]> {
     if (isLocalhost(host)) return ["127.0.0.1", "::1"];
-    const found = await options.lookup(host).catch((error: unknown) => {
+    const found = await options.lookup(host, stop).catch((error: unknown) => {
       throw new Stopped("dns", `${host} was not found (${codeOf(error)}).`);
     });
     return found.map(({ address }) => address);
@@ -195,19 +192,6 @@ export function createPoster(options: PosterOptions): Poster {
 }
 
 type Answered = Extract<PostOutcome, { kind: "answered" }>;
-
-/** Looks addresses up in the operating system: /etc/hosts, the local network's names, then DNS. */
-export const systemLookup: Lookup = (host) => osLookup(host, { all: true });
-
-/** Looks addresses up in our resolver, IPv4 first. Rejects only if neither question got an address. */
-export function resolverLookup(resolver: { resolve(name: string, type: "A" | "AAAA"): Promise<string[]> }): Lookup {
-  return async (host) => {
-    const [a, aaaa] = await Promise.allSettled([resolver.resolve(host, "A"), resolver.resolve(host, "AAAA")]);
-    const found = [a, aaaa].flatMap((answer) => (answer.status === "fulfilled" ? answer.value : []));
-    if (found.length === 0 && a.status === "rejected") throw a.reason;
-    return found.map((address) => ({ address }));
-  };
-}
 
 /** @throws Stopped without naming an address: what a name resolves to inside our network is private. */
 function permitted(host: string, addresses: string[], policy: UrlPolicy): string[] {

@@ -6,10 +6,11 @@ import { deliver } from "../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { type Sink, startSink } from "../../test/support/sink.ts";
 import { tempDir } from "../../test/support/temp.ts";
+import { systemLookup } from "../net/lookup.ts";
 import { TestClock } from "../util/clock.ts";
-import { silentLog } from "../util/log.ts";
+import { createLog, silentLog } from "../util/log.ts";
 import { createVault, loadOrCreateKeyFile } from "../vault.ts";
-import { createPoster, systemLookup } from "./post.ts";
+import { createPoster } from "./post.ts";
 import { startWebhooks } from "./webhook.ts";
 
 const bot = "bot@e2a.localhost";
@@ -479,4 +480,17 @@ test("a changed URL ends the rest of an endpoint that fails", async () => {
   expect((await t.api("PATCH", `/api/v1/agents/${bot}`, { webhook_url: up.url })).status).toBe(200);
   await up.reached(1);
   expect(up.requests[0]?.body.subject).toBe("while it rests");
+});
+
+test("the log names each attempt and its event", async () => {
+  await using sink = startSink();
+  const lines: string[] = [];
+  const log = createLog({ level: "info", format: "json", stream: { write: (line) => lines.push(line) } });
+  await using t = await startTestApp({ seams: { log } });
+  await withAgent(t, "bot", sink.url);
+  await send(t, bot, "Hi");
+  await t.app.drain();
+  const { body } = await t.api("GET", "/api/v1/events?types=message.received");
+  const delivered = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === "webhook.delivered");
+  expect(delivered).toMatchObject([{ level: "info", event_id: body.events[0].id, attempt: 1, status: 204 }]);
 });

@@ -234,7 +234,7 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   );
   const fields = {
     delivery: delivery.id,
-    event: delivery.eventId,
+    event_id: delivery.eventId,
     endpoint: endpoint.id,
     attempt: number,
     ...outcomeFields(outcome),

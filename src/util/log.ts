@@ -3,7 +3,12 @@
  * Fields are ids, counts and durations; never bodies, secrets, tokens or whole headers.
  */
 export type LogLevel = "debug" | "info" | "warn" | "error";
-export type LogFields = Record<string, string | number | boolean | null | undefined>;
+/** A field cannot have the name of a member that each line has. */
+export type LogFields = Record<string, string | number | boolean | null | undefined> & {
+  time?: undefined;
+  level?: undefined;
+  event?: undefined;
+};
 
 export interface Log {
   debug(event: string, fields?: LogFields): void;
