@@ -173,7 +173,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     if (routes.fallback) await store.adoptLanes([...routes.lanes], routes.fallback);
     const { sharedDomain } = config;
     const writeMail = createServerMail({ store, routes, sharedDomain });
-    const opening = readingAnew(store, { read: offload.read, log });
+    const opening = readingAnew(store, { read: offload.read, returnPaths, log });
     const webhooks = startWebhooks({
       store: opening,
       vault,

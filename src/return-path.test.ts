@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createReturnPaths } from "./return-path.ts";
+import { createReturnPaths, hideSignatures } from "./return-path.ts";
 
 const key = new Uint8Array(32).fill(7);
 const domain = "agents.example";
@@ -81,4 +81,26 @@ test.each([
   [messageId, Number.NaN],
 ])("nothing is made for %p and recipient %p", (id, recipient) => {
   expect(() => paths.make(id, recipient)).toThrow(RangeError);
+});
+
+test.each([262_060, 262_095, 262_110, 262_143, 262_144, 0])(
+  "a signature at byte %d is hidden, and nothing else",
+  (at) => {
+    const path = paths.make(messageId, 11);
+    const bytes = Buffer.from(`${"-".repeat(at)}${path}${"-".repeat(300_000)}${path.toUpperCase()}`);
+    const hidden = path.replace(/[a-z2-7]{20}@/, `${"x".repeat(20)}@`);
+    for (const _ of hideSignatures(bytes));
+    const text = bytes.toString();
+    expect(text.slice(at, at + path.length)).toBe(hidden);
+    expect(text.slice(0, at) + text.slice(at + path.length, -path.length)).toMatch(/^-+$/);
+    expect(text.slice(-path.length).toLowerCase()).toBe(hidden);
+  },
+);
+
+test("a return path without its signature is known by this server's domain", () => {
+  const hidden = paths.make(messageId, 11).replace(/[a-z2-7]{20}@/, `${"x".repeat(20)}@`);
+  expect(paths.isHidden(hidden)).toBe(true);
+  expect(paths.isHidden(hidden.toUpperCase())).toBe(true);
+  expect(paths.isHidden(hidden.replace("agents.", "evil."))).toBe(false);
+  expect(paths.isHidden(paths.make(messageId, 11))).toBe(false);
 });

@@ -14,6 +14,8 @@ export interface ReturnPaths {
    * this server did not sign it. Ignores case, because hosts that send bounces may change it.
    */
   read(address: string): { messageId: string; recipient: number } | "forged" | null;
+  /** Whether an address is a return path of this domain without its signature. */
+  isHidden(address: string): boolean;
 }
 
 /** The largest number of three base-36 digits. A message has at most 50 recipients. */
@@ -35,15 +37,24 @@ export function withoutSignatures(text: string): string {
   return text.replace(signatures, (_, before: string) => before + hidden);
 }
 
-/** Whether an address is a return path without its signature. */
-export function isHidden(address: string): boolean {
-  return resembling.test(address) && address.includes(`.${hidden}@`);
-}
+/** Searched in one step: takes about a millisecond. */
+const SEARCHED_AT_ONCE_BYTES = 256 * 1024;
+/** The longest match of `signatures` and what must follow it. */
+const MATCH_BYTES_MAX = 80;
 
-/** Bytes without the signatures of return paths in them. What is encoded (base64, a quoted-printable line break inside) stays as it is. */
-export function bytesWithoutSignatures(bytes: Uint8Array): Buffer {
-  const raw = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return Buffer.from(withoutSignatures(raw.toString("latin1")), "latin1");
+/**
+ * Overwrites the signatures of return paths in a message, in place and in steps; yields after each. What is encoded
+ * (base64, a quoted-printable line break inside) stays as it is.
+ */
+export function* hideSignatures(bytes: Buffer): Generator<void> {
+  for (let from = 0; from < bytes.length; from += SEARCHED_AT_ONCE_BYTES) {
+    const text = bytes.toString("latin1", from, from + SEARCHED_AT_ONCE_BYTES + MATCH_BYTES_MAX);
+    for (const match of text.matchAll(signatures)) {
+      const start = from + match.index + (match[1]?.length ?? 0);
+      bytes.fill("x", start, start + SIGNATURE_CHARS);
+    }
+    yield;
+  }
 }
 
 /** Matches anything that looks like a return path, intact or damaged. */
@@ -85,6 +96,11 @@ export function createReturnPaths(key: Uint8Array, domain: string): ReturnPaths 
       if (id === undefined || number === undefined || signature === undefined) return "forged";
       if (!timingSafeEqual(Buffer.from(signature), Buffer.from(sign(`${id}.${number}`)))) return "forged";
       return { messageId: `msg_${id}`, recipient: Number.parseInt(number, 36) };
+    },
+
+    isHidden(address) {
+      const lower = address.toLowerCase();
+      return resembling.test(lower) && lower.endsWith(`.${hidden}@${host}`);
     },
   };
 }

@@ -100,12 +100,26 @@ describe("a bounce", () => {
     const text = `Your mail to me came from ${returnPath.toUpperCase()}.`;
     const message = [
       ...[
-        "From: alice@outside.example",
+        `From: =?utf-8?b?${btoa(returnPath)}?= <alice@outside.example>`,
         `To: Bot <${returnPath}>`,
+        `Reply-To: ${returnPath.replace(/[^.]{20}@.*/, `${"x".repeat(20)}@outside.example`)}`,
         "Subject: Abwesenheitsnotiz",
         `X-To: ${returnPath}`,
+        "Content-Type: multipart/mixed; boundary=b",
+        "",
       ],
-      ...["Content-Transfer-Encoding: base64", "", Buffer.from(text).toString("base64"), ""],
+      ...["--b", "Content-Transfer-Encoding: base64", "", Buffer.from(text).toString("base64")],
+      ...[
+        "--b",
+        "Content-Type: image/png",
+        `Content-Disposition: attachment; filename*=utf-8''${encodeURIComponent(returnPath)}`,
+      ],
+      ...["", "png", "--b", "Content-Type: text/calendar", "Content-Transfer-Encoding: base64", ""],
+      ...[
+        btoa(`BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nSUMMARY:${returnPath}\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n`),
+        "--b--",
+        "",
+      ],
     ].join("\r\n");
     await deliver(it.app.smtp.port, { from: "alice@outside.example", to: returnPath, message });
     const path = "/api/v1/agents/bot@e2a.localhost/messages";
@@ -114,7 +128,11 @@ describe("a bounce", () => {
     const detail = (await it.api("GET", `${path}/${list.messages[0].message_id}`)).body;
     expect(detail.text).toMatch(/^Your mail to me came from BOUNCE\+.*x{20}@/);
     const raw = Buffer.from(detail.raw_message, "base64").toString();
-    for (const shown of [JSON.stringify(list), JSON.stringify(detail), raw])
+    expect(detail.calendar.summary).toContain(".x");
+    expect(detail.attachments[0].filename).toContain(".x");
+    // It only looks like a return path of this server.
+    expect(detail.reply_to).toEqual([expect.stringMatching(/^bounce\+.*@outside\.example$/)]);
+    for (const shown of [JSON.stringify(list), JSON.stringify({ ...detail, raw_message: "" }), raw])
       expect(shown.toLowerCase()).not.toContain(signature);
     const hash = new Bun.CryptoHasher("sha256").update(raw).digest("hex");
     expect(detail.auth_headers["X-E2A-Auth-Body-Hash"]).toBe(hash);

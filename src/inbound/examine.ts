@@ -7,9 +7,10 @@ import { type ReadLimits, readMail } from "../message/read.ts";
 import { isAutomaticSubject, type Report, readReport, tellsFate } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
 import type { Resolver } from "../net/dns.ts";
-import { bytesWithoutSignatures } from "../return-path.ts";
+import { hideSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
+import { withoutReturnPaths } from "./hidden-return-path.ts";
 
 /** One message to be examined; its bytes are passed separately. */
 export interface Examination {
@@ -71,8 +72,9 @@ export async function examine(
   const { envelope, queueId, toReturnPath } = job;
   const { hostname, verifyBudgetMs, limits, hopsMax } = settings;
   const header = scanOnce(raw);
-  const hops = countReceived(raw, header);
-  if (hops > hopsMax) throw new Failure("mail_loop", `The message has passed ${hops} hosts; it seems to loop.`);
+  const hops = countReceived(raw, hopsMax + 1, header);
+  if (hops > hopsMax)
+    throw new Failure("mail_loop", `The message has passed more than ${hopsMax} hosts; it seems to loop.`);
   const report =
     job.verdict || failure !== null ? null : readReport(raw, envelope.mailFrom, { toReturnPath, block: header });
   // What else comes to a return path is mail for the agent that wrote, or for the postmaster.
@@ -87,11 +89,12 @@ export async function examine(
   const recipient = others.length === 0 && job.toMailbox ? only : undefined;
   const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
   const trace = traceOf(raw, options, header);
-  const stored = applyTrace([toReturnPath ? bytesWithoutSignatures(raw) : raw], trace);
+  const stored = applyTrace([toReturnPath ? unsigned(raw) : raw], trace);
   // Our own fields take no room from those that the sender is proven by.
   const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
   const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-  const mail = await readMail(stored, withTrace, failure, known);
+  const read = await readMail(stored, withTrace, failure, known);
+  const mail = toReturnPath ? withoutReturnPaths(read) : read;
   const automation = automationOf(mail.headers, envelope.mailFrom);
   // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
   if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))
@@ -107,6 +110,13 @@ export async function examine(
       ...automation,
     },
   };
+}
+
+/** A copy without the signatures of return paths. */
+function unsigned(raw: Uint8Array): Buffer {
+  const copy = Buffer.from(raw);
+  for (const _ of hideSignatures(copy));
+  return copy;
 }
 
 /** Like other mail, mail that this server wrote itself is believed only if its From names one author beyond doubt. */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { type Envelope, type ReadMail, splitAddress, type Verdict } from "../mail.ts";
 import { type Report, tellsFate } from "../message/report/report.ts";
 import { applyTraceInSteps } from "../message/trace.ts";
-import { bytesWithoutSignatures, type ReturnPaths } from "../return-path.ts";
+import { hideSignatures, type ReturnPaths } from "../return-path.ts";
 import type { Accepted } from "../store/mail/inbound.ts";
 import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
@@ -13,7 +13,7 @@ import { newId } from "../util/id.ts";
 import type { Log } from "../util/log.ts";
 import { type ReportedMessage, takeReport } from "./bounces.ts";
 import type { Examination, Examined } from "./examine.ts";
-import { withoutReturnPaths } from "./hidden-return-path.ts";
+import { addressedTo } from "./hidden-return-path.ts";
 
 export interface ReceiveOptions {
   store: Store;
@@ -88,8 +88,9 @@ export function createReceive(options: ReceiveOptions): Receive {
     const addressed = [...(isReport ? mailboxes.map(toPostmaster) : mailboxes), ...answers];
     if (message === null || addressed.length === 0) return { id: newId("msg"), accepted: [] };
     const { verdict, storedSha256, receivedSha256 } = message;
-    const mail = refs.length > 0 ? withoutReturnPaths(message.mail, answers[0]?.mailbox ?? null) : message.mail;
-    const kept = refs.length > 0 ? [bytesWithoutSignatures(await concatInSteps(pieces))] : pieces;
+    const [answer] = answers;
+    const mail = answer ? addressedTo(answer.mailbox, message.mail, options.returnPaths) : message.mail;
+    const kept = refs.length > 0 ? [await unsigned(pieces)] : pieces;
     const bytes = pieces.reduce((sum, piece) => sum + piece.byteLength, 0);
     screen(verdict, options);
 
@@ -163,6 +164,13 @@ export function createReceive(options: ReceiveOptions): Receive {
     if (complainedOf && complainedOf !== "forged" && refs.length === 0) await takeReport(report, complainedOf, context);
     if (report) for (const ref of refs) await takeReport(report, ref, context);
   }
+}
+
+/** The message without the signatures of return paths, as `examine` read it. */
+async function unsigned(pieces: readonly Uint8Array[]): Promise<Buffer> {
+  const bytes = await concatInSteps(pieces);
+  for (const _ of hideSignatures(bytes)) await new Promise(setImmediate);
+  return bytes;
 }
 
 function toPostmaster<R extends Recipient>(recipient: R): R {

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { holds, textWith } from "../../test/support/property.ts";
-import { fieldText, findBody, scanHeaders, scanOnce, unfolded, walkFields } from "./headers.ts";
+import { fieldText, findBody, foldedName, scanHeaders, scanOnce, unfolded, walkFields } from "./headers.ts";
 
 const raw = fc.oneof(
   textWith(
@@ -32,6 +32,19 @@ test("the fields are the header, byte for byte, and behind the empty line is the
       expect(at).toBe(headerEnd);
       expect(message.toString("latin1", headerEnd, bodyStart)).toMatch(/^(?:\r?\n)?$/);
       if (bodyStart === headerEnd) expect(bodyStart).toBe(message.length);
+    }),
+    { share: 5 },
+  ));
+
+test("the fields that pass are those that a full walk finds", () =>
+  holds(
+    fc.property(raw, fc.constantFrom("from", "subject", "value", "x"), (message, wanted) => {
+      const { headerEnd } = findBody(message);
+      const passes = (folded: string) => folded.startsWith(wanted);
+      const isWanted = ({ key }: { key: string }) => passes(foldedName(key));
+      expect([...walkFields(message, headerEnd, passes)].filter(isWanted)).toEqual(
+        [...walkFields(message, headerEnd)].filter(isWanted),
+      );
     }),
     { share: 5 },
   ));

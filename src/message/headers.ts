@@ -85,11 +85,22 @@ export function hasHeader(raw: Uint8Array): boolean {
 /** The header of a message that has none: all of it is the body. */
 export const noHeader: WholeHeader = { fields: [], bodyStart: 0, cut: false };
 
-/** Yields the fields one by one, for blocks of any size. `headerEnd` comes from `findBody`. */
-export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawField> {
+/**
+ * Yields the fields one by one, for blocks of any size. `headerEnd` comes from `findBody`. With `passes`, it skips
+ * fields below the first whose folded names do not pass, at a tenth of the cost: 25 MB hold eight million fields.
+ */
+export function* walkFields(
+  raw: Uint8Array,
+  headerEnd: number,
+  passes?: (folded: string) => boolean,
+): Generator<RawField> {
   const text = asBuffer(raw).toString("latin1", 0, headerEnd);
   for (let start = 0; start < text.length; ) {
     let end = lineEnd(text, start);
+    if (passes && start > 0 && !(passes(foldedName(text, start)) && beginsField(text, start))) {
+      start = end;
+      continue;
+    }
     while (end < text.length && !beginsField(text, end)) end = lineEnd(text, end);
     const unit = text.slice(start, end);
     const colon = unit.indexOf(":");
@@ -98,6 +109,25 @@ export function* walkFields(raw: Uint8Array, headerEnd: number): Generator<RawFi
     start = end;
   }
 }
+
+/**
+ * A name without case, and without any character but letters and digits: of a field's `key`, or of the line that begins
+ * at `start`, up to its colon. Cut off behind 64 letters.
+ */
+export function foldedName(text: string, start = 0): string {
+  let name = "";
+  for (let at = start; at < text.length && name.length < FOLDED_CHARS_MAX; at++) {
+    const code = text.charCodeAt(at);
+    if (code === 0x3a || code === 0x0a) break;
+    const lower = code | 0x20;
+    if ((code >= 0x30 && code <= 0x39) || (lower >= 0x61 && lower <= 0x7a))
+      name += String.fromCharCode(code <= 0x39 ? code : lower);
+  }
+  return name;
+}
+
+/** Longer than any name that is looked for. */
+const FOLDED_CHARS_MAX = 64;
 
 /** Finds where the top header block ends and, after the empty line, where the body starts. */
 export function findBody(raw: Uint8Array): { headerEnd: number; bodyStart: number } {

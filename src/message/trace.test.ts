@@ -184,6 +184,22 @@ test("a signed message verifies as stored, forged fields and all taken out", asy
   expect(verdict.authentication.dkim.map((signature) => signature.result)).toEqual(["pass"]);
 });
 
+test("a forged field at the top is removed though its name is folded", () => {
+  const rest = "From: a@example.com\r\nSubject: x\r\n\r\nHi";
+  expect(traced(`X-E2\r\n A-Auth-Verified: true\r\n${rest}`)).toEndWith(`+0000\r\n${rest}`);
+});
+
+test.each([
+  ["X-E2A-Auth-Verified: true", ""],
+  ["x_e2a:", ""],
+  ["Return-Path: <a@b.example>", ""],
+  ["Authentication-Results: mx.other.example; none", "Authentication-Results: mx.other.example; none\r\n"],
+])("a thousand fields such as %j are taken, and more are refused", (field, kept) => {
+  const raw = (count: number) => `Subject: x\r\n${`${field}\r\nX: y\r\n`.repeat(count)}\r\nHi`;
+  expect(traced(raw(1_000))).toEndWith(`\r\nSubject: x\r\n${`${kept}X: y\r\n`.repeat(1_000)}\r\nHi`);
+  expect(() => traced(raw(1_001))).toThrow("more than 1000 fields of servers");
+});
+
 test("lines stay legal however long the results are", () => {
   const long = Array.from({ length: 40 }, (_, i) => `dkim=fail header.d=${"d".repeat(250)}${i}`).join("; ");
   const lines = traced("\r\n", { verdict: { authenticationResults: `mx.agents.example.com; ${long}` } }).split("\r\n");
@@ -196,7 +212,8 @@ test.each([
   ["Subject: x\r\n\r\nReceived: a\r\n", 0],
   ["", 0],
 ])("hops of %j: %d", (raw, hops) => {
-  expect(countReceived(Buffer.from(raw))).toBe(hops);
+  expect(countReceived(Buffer.from(raw), 10)).toBe(hops);
+  expect(countReceived(Buffer.from(raw), 2)).toBe(Math.min(hops, 2));
 });
 
 test("the header of the stored message is the one that a scan of it finds", () => {

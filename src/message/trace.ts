@@ -2,7 +2,16 @@ import { isIP } from "node:net";
 import type { Envelope, Verdict } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { concatInSteps } from "../util/concat.ts";
-import { findBody, hasHeader, type RawField, scanHeaders, type WholeHeader, walkFields } from "./headers.ts";
+import { Failure } from "../util/errors.ts";
+import {
+  findBody,
+  foldedName,
+  hasHeader,
+  type RawField,
+  scanHeaders,
+  type WholeHeader,
+  walkFields,
+} from "./headers.ts";
 
 export interface TraceOptions {
   envelope: Envelope;
@@ -33,15 +42,26 @@ export interface Trace {
   kept: { start: number; end: number }[];
 }
 
+/** A message has a few for each server that it has passed. */
+const SERVER_FIELDS_MAX = 1_000;
+
 /**
- * Finds what `withTrace` would add and remove.
+ * Finds what `withTrace` would add and remove. Throws Failure `message_malformed` if the header has too many fields to check.
  * @param block The message's header, if it has been scanned.
  */
 export function traceOf(raw: Uint8Array, options: TraceOptions, block: WholeHeader | null = null): Trace {
   const kept: Trace["kept"] = [];
   let start = 0;
   const isBodyAlone = !hasHeader(raw);
-  for (const field of isBodyAlone ? [] : fieldsOf(raw, block)) {
+  let checked = 0;
+  for (const field of isBodyAlone ? [] : fieldsOf(raw, block, isServers)) {
+    if (!isServers(foldedName(field.key))) continue;
+    if (++checked > SERVER_FIELDS_MAX)
+      throw new Failure(
+        "message_malformed",
+        `The header has more than ${SERVER_FIELDS_MAX} fields of servers (Return-Path, Authentication-Results, X-E2A-*).`,
+        { fix: "Remove them and send the message again." },
+      );
     if (!isForged(field, options.hostname)) continue;
     kept.push({ start, end: field.start });
     start = field.end;
@@ -105,17 +125,19 @@ export function tracedHeader(raw: Uint8Array, block: WholeHeader, { fields, kept
 }
 
 /**
- * Counts the hosts that a message has passed, by its `Received` fields. Too many mean a loop (RFC 5321 6.3).
+ * Counts the hosts that a message has passed, by its `Received` fields, up to `most`. Too many mean a loop (RFC 5321 6.3).
  * @param block The message's header, if it has been scanned.
  */
-export function countReceived(raw: Uint8Array, block: WholeHeader | null = null): number {
+export function countReceived(raw: Uint8Array, most: number, block: WholeHeader | null = null): number {
   let count = 0;
-  for (const field of fieldsOf(raw, block)) if (field.key === "received") count++;
+  for (const field of fieldsOf(raw, block, (folded) => folded === "received"))
+    if (field.key === "received" && ++count === most) break;
   return count;
 }
 
-function fieldsOf(raw: Uint8Array, block: WholeHeader | null): Iterable<RawField> {
-  return block ? block.fields : walkFields(raw, findBody(raw).headerEnd);
+/** The fields whose folded names pass, and perhaps others. */
+function fieldsOf(raw: Uint8Array, block: WholeHeader | null, passes: (folded: string) => boolean): Iterable<RawField> {
+  return block ? block.fields : walkFields(raw, findBody(raw).headerEnd, passes);
 }
 
 /** RFC 5322 2.1.1 wants lines of at most 78 characters; words longer than that stay whole. */
@@ -178,17 +200,19 @@ function fold(field: string): string {
 }
 
 /**
- * Whether a field claims to be ours. Programs that pass fields on as variables or attributes fold their names: CGI and
+ * Whether a field of a server claims to be ours. Programs that pass fields on as variables or attributes fold their names: CGI and
  * WSGI turn hyphens into underscores, Apache and PHP every character but letters and digits. So names are compared by
  * letters and digits alone.
  */
 function isForged(field: RawField, hostname: string): boolean {
-  const folded = field.key.replace(/[^a-z0-9]/g, "");
-  if (folded.startsWith("xe2a")) return true;
-  if (folded === "returnpath") return true;
-  if (folded !== "authenticationresults") return false;
+  if (foldedName(field.key) !== "authenticationresults") return true;
   const id = authservId(field.binary);
   return id === null || sameName(id, hostname);
+}
+
+/** Whether only servers write such a field, so that it may claim to be this one's. */
+function isServers(folded: string): boolean {
+  return folded.startsWith("xe2a") || folded === "returnpath" || folded === "authenticationresults";
 }
 
 function sameName(a: string, b: string): boolean {

@@ -71,15 +71,16 @@ test("the operating system is asked for one name at a time, and for none whose c
     begun.resolve();
     return new Promise<{ address: string }[]>((resolve) => answers.push(resolve));
   };
-  await using it = await lookups({}, { system });
+  await using it = await lookups({ "*.test": { A: ["192.0.2.1"] } }, { system });
   const first = it.addressesOf("a.local");
   await begun.promise;
   const gone = new AbortController();
   const left = it.lookup("b.local", gone.signal).catch((error) => error.name);
   const last = it.addressesOf("c.local");
   gone.abort();
-  // Both wait for their turn once DNS has answered.
+  // Both wait for their turn once DNS has answered, which it did before it answers this.
   while (it.dns.queries.length < 6) await it.dns.nextQuery();
+  for (let i = 0; i < 3; i++) await it.addressesOf(`known${i}.test`);
   expect(it.asked).toEqual(["a.local"]);
   answers.shift()?.([{ address: "10.0.0.1" }]);
   expect(await first).toEqual(["10.0.0.1"]);

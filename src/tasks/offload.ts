@@ -37,7 +37,7 @@ export interface Offload {
    * defects say so. Failures: `mail_loop`, `overloaded`, and `unavailable` if that kills a child too.
    */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
-  /** Reads a stored message anew, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
+  /** Reads a stored message anew, without the signatures of return paths, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
   read(raw: Uint8Array): Promise<ReadMail>;
   /** One attachment by its path; null if it does not exist. Failures: `overloaded`, `unavailable`. */
   attachment(raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;

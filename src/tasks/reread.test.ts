@@ -5,12 +5,14 @@ import { startTestApp } from "../../test/support/app.ts";
 import { codesOf } from "../../test/support/defects.ts";
 import { defect } from "../message/defects.ts";
 import { readMail } from "../message/read.ts";
+import { createReturnPaths } from "../return-path.ts";
 import { keptOf } from "../store/mail/received.ts";
 import { Failure } from "../util/errors.ts";
 import { silentLog } from "../util/log.ts";
 import { readingAnew } from "./reread.ts";
 
 const bot = "bot@e2a.localhost";
+const returnPaths = createReturnPaths(new Uint8Array(32), "e2a.localhost");
 const raw = [
   ...["From: Alice <alice@example.com>", "Subject: Chairs", "Date: Fri, 15 May 2026 12:00:00 +0000"],
   ...[
@@ -68,7 +70,7 @@ describe.each(["sqlite", "postgres"] as const)("mail that an earlier version rea
     const { app, id, store } = await withOldMail();
     await using _ = app;
     const read = () => Promise.reject(new Failure("overloaded", "Try again later."));
-    const found = await readingAnew(store, { read, log: silentLog }).getMessage(bot, id);
+    const found = await readingAnew(store, { read, returnPaths, log: silentLog }).getMessage(bot, id);
     expect(found).toMatchObject({ message: { id }, content: { text: "" } });
     expect(codesOf(found?.content ?? { defects: [] })).toEqual([]);
   });
@@ -87,7 +89,7 @@ describe.each(["sqlite", "postgres"] as const)("mail that an earlier version rea
       reads++;
       return readMail(bytes, limits, defect("reading_failed"));
     };
-    const anew = readingAnew(store, { read, log: silentLog });
+    const anew = readingAnew(store, { read, returnPaths, log: silentLog });
     for (let i = 0; i < 2; i++)
       expect(await anew.getMessage(bot, id)).toMatchObject({
         message: { subject: "Chairs", snippet: "Bring twelve stools.", hasAttachments: true },

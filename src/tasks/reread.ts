@@ -1,5 +1,6 @@
-import { withoutReturnPaths } from "../inbound/hidden-return-path.ts";
+import { addressedTo } from "../inbound/hidden-return-path.ts";
 import { type Defect, READER_VERSION, type ReadMail } from "../mail.ts";
+import type { ReturnPaths } from "../return-path.ts";
 import type { StoredMail } from "../store/mail/messages.ts";
 import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
@@ -12,14 +13,20 @@ import type { Log } from "../util/log.ts";
  */
 export function readingAnew<S extends Store>(
   store: S,
-  { read, log }: { read: (raw: Uint8Array) => Promise<ReadMail>; log: Log },
+  options: {
+    /** Reads a message without the signatures of return paths. */
+    read: (raw: Uint8Array) => Promise<ReadMail>;
+    returnPaths: Pick<ReturnPaths, "isHidden">;
+    log: Log;
+  },
 ): S {
+  const { log, read, returnPaths } = options;
   async function current(found: StoredMail, open: () => Promise<StoredMail | null>): Promise<StoredMail | null> {
     const { message, raw, content } = found;
     if (content.reader === READER_VERSION) return found;
     try {
       const mail = await read(raw);
-      const kept = keptOf(withoutReturnPaths(mail, message.agentId));
+      const kept = keptOf(addressedTo(message.agentId, mail, returnPaths));
       // What an earlier version could read must not give way to the raw text, nor what was proven to words in a header,
       // which no signature covers.
       const isWorse = ({ code }: Defect) =>

@@ -32,7 +32,7 @@ export interface TaskShapes {
     };
     output: Examined;
   };
-  /** Blobs in: the message as it is stored. */
+  /** Blobs in: the message as it is stored; out: without the signatures of return paths. */
   read: { input: { limits: ReadLimits; failure: Defect | null }; output: ReadMail };
   /** Blobs in: the message; out: the content of the attachment at that path, or of all attachments. */
   attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
@@ -114,7 +114,8 @@ const byName: Tasks = {
 
   async read({ limits, failure }, [raw = noBytes]) {
     const { readMail } = await import("../message/read.ts");
-    return { output: await readMail(raw, limits, failure) };
+    const { withoutReturnPaths } = await import("../inbound/hidden-return-path.ts");
+    return { output: withoutReturnPaths(await readMail(raw, limits, failure)) };
   },
 
   async attachments({ limits, opens, path }, [raw = noBytes]) {
