@@ -386,6 +386,11 @@ describe("body", () => {
     const { snippet } = await read(...dated, "", "one", "  two", "x".repeat(400));
     expect(snippet).toBe(`one two ${"x".repeat(192)}`);
   });
+
+  test("a snippet of a message that only quotes is from the quote", async () => {
+    const mail = await read(...dated, "", "> Twelve chairs?", "> Bye");
+    expect(mail).toMatchObject({ replyText: "", snippet: "> Twelve chairs? > Bye" });
+  });
 });
 
 describe("attachments", () => {

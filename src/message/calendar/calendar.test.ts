@@ -100,6 +100,13 @@ describe("times", () => {
     ...["END:DAYLIGHT", "END:VTIMEZONE"],
   ];
 
+  const amman = [
+    ...["BEGIN:VTIMEZONE", "TZID:Amman", "BEGIN:STANDARD", "DTSTART:20141031T010000"],
+    ...["RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1FR", "TZOFFSETFROM:+0300", "TZOFFSETTO:+0200", "END:STANDARD"],
+    ...["BEGIN:DAYLIGHT", "DTSTART:20140328T000000", "RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1FR"],
+    ...["TZOFFSETFROM:+0200", "TZOFFSETTO:+0300", "END:DAYLIGHT", "END:VTIMEZONE"],
+  ];
+
   type Row = [string[], string, string | undefined, string | null, string | null, string[]];
   test.each<Row>([
     [[], "DTSTART:20260615T100000Z", "DTEND:20260615T103000Z", "2026-06-15T10:00:00Z", "2026-06-15T10:30:00Z", []],
@@ -154,6 +161,15 @@ describe("times", () => {
       "2007-03-11T03:00:00-04:00",
       [],
     ],
+    // The month ends on a Sunday, two days after its last Friday.
+    [
+      amman,
+      "DTSTART;TZID=Amman:20271028T120000",
+      "DTEND;TZID=Amman:20271030T120000",
+      "2027-10-28T12:00:00+03:00",
+      "2027-10-30T12:00:00+02:00",
+      [],
+    ],
     [
       [],
       "DTSTART;TZID=Mars:20260615T100000",
@@ -179,6 +195,7 @@ describe("who, what and how", () => {
     ["an organizer that is no address", ["ORGANIZER:mailto:a b@example.com"], { organizer: null }],
     ["what turns text around", ["SUMMARY:a\u202eb\\nc"], { summary: "ab c" }],
     ["small letters", ["summary:low"], { summary: "low" }],
+    ["a line that is folded with a tab", ["SUMMARY:Bespre", "\tchung"], { summary: "Besprechung" }],
     ["a series by its dates", ["RDATE:20260615T100000Z"], { recurring: true }],
   ])("%s", async (_, lines, expected) => {
     expect(await event([], ...lines)).toMatchObject(expected);

@@ -119,6 +119,7 @@ describe("HTML may name its own charset", () => {
       null,
     ],
     ["<META CHARSET=gbk>订单已发货", "gbk", null],
+    ['<meta charset="gbk"><meta name="viewport" content="width=device-width">订单已发货', "gbk", null],
     ["<meta charset='gbk'>订单已发货", "gbk", "us-ascii"],
     ['<meta name="x"><meta content="text/html;charset=koi8-r">Привет', "koi8-r", "utf-8"],
   ])("%s", async (html, encoding, declared) => {

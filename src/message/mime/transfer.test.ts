@@ -15,6 +15,12 @@ describe("base64", () => {
     ["a footer of a list behind it", `${lines}\r\n_____\r\nlist footer here\r\n`, long, true],
     ["a footer of one word behind padding", `${encoded("Hello!!")}\r\nUnsubscribe\r\n`, "Hello!!", true],
     [
+      "a footer of one long word behind padding",
+      `${encoded("Hello!!")}\r\nSent/by/the/mailing/list/of/gardeners/\r\n`,
+      "Hello!!",
+      true,
+    ],
+    [
       "a footer behind an empty line",
       `${encoded("Hello!")}\r\n\r\nDISCLAIMER: this may be secret.\r\n`,
       "Hello!",

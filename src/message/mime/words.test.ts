@@ -10,10 +10,13 @@ test.each([
   ["=?latin5?Q?=FDl=FDk?=", "ılık"],
   ["=?hz-gb-2312?B?fntEejpDfn0=?=", "您好"],
   ["=?utf-7?Q?K+APY-ln?=", "Köln"],
+  ["=?utf-7?Q?Gr+APwA3w?= =?utf-7?Q?e?=", "Grüße"],
   ["=?cp850?Q?Gr=81=E1e?= aus =?cp850?Q?K=94ln?=", "Grüße aus Köln"],
   // A character that is cut between two words.
   ["=?euc-jp?B?uKvA0b0=?=\r\n =?euc-jp?B?8Q==?=", "見積書"],
   ["=?utf-8?Q?K=C3?= =?utf-8?Q?=B6ln?=", "Köln"],
+  // Words that cannot be joined, because one of them does not return to ASCII.
+  ["=?iso-2022-jp?B?GyRCJCI=?= =?iso-2022-jp?B?IQ==?=", "あ!"],
   // Bytes that the charset cannot hold, and charsets that nobody knows.
   ["=?x-unknown?Q?K=F6ln?=", "K\ufffdln"],
   ["=?utf-8?Q?half a word", "=?utf-8?Q?half a word"],

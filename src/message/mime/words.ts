@@ -1,5 +1,5 @@
 import libmime from "libmime";
-import { decodeWith, isCharset } from "./charset.ts";
+import { decodeWith, isCharset, isUtf7 } from "./charset.ts";
 
 const word = /=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([bq])\?([^?]{0,2000})\?=/gi;
 /** Charsets that the library decodes as ours does, with words cut inside a character. */
@@ -34,7 +34,8 @@ export function inUtf8(text: string): string {
   for (const words of runs(text)) {
     const [{ charset }] = words;
     if (common.test(charset) || !isCharset(charset)) continue;
-    const joined = decodeWith(Buffer.concat(words.map(bytesOf)), charset);
+    // A shift of UTF-7 may last until its word ends (RFC 2152), and not into the next one.
+    const joined = isUtf7(charset) ? null : decodeWith(Buffer.concat(words.map(bytesOf)), charset);
     const parts = joined === null ? words.map((one) => decodeWith(bytesOf(one), charset)) : [joined];
     if (parts.includes(null)) continue;
     written += `${text.slice(at, words[0].start)}=?utf-8?B?${Buffer.from(parts.join("")).toString("base64")}?=`;

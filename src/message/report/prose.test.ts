@@ -169,6 +169,25 @@ test("mail that has not arrived yet is delayed, unless a server refused it for g
   expect(refused).toMatchObject({ recipients: [{ finalRecipient: ann, action: "failed" }] });
 });
 
+test("one status in a bounce about several recipients is nobody's", () => {
+  const about = (failed: string) => {
+    const fields = [
+      `X-Failed-Recipients: ${failed}`,
+      "From: MAILER-DAEMON@mx.shop.example",
+      "Subject: Undelivered mail",
+    ];
+    const raw = Buffer.from([...fields, "", `Your message could not be delivered: ${code}`, ""].join("\r\n"));
+    return readReport(raw, "", { toReturnPath: true });
+  };
+  expect(about(ann)).toMatchObject({ recipients: [{ finalRecipient: ann, status: "5.1.1" }] });
+  expect(about(`${ann}, ben@shop.example`)).toMatchObject({
+    recipients: [
+      { finalRecipient: ann, status: null },
+      { finalRecipient: "ben@shop.example", status: null },
+    ],
+  });
+});
+
 test("a text that names several addresses in its sentences names no recipient", () => {
   const body = `Ihre Nachricht an ${ann} oder ben@shop.example konnte nicht zugestellt werden: ${code}`;
   expect(read({ subject: "Unzustellbar", body })).toMatchObject({ recipients: [{ finalRecipient: null }] });

@@ -83,14 +83,17 @@ const read = async (...given: Parameters<typeof mailWith>) => {
   };
 };
 
-/** Compresses RTF as MS-OXRTFCP says, with no references but the last one, and one to the dictionary's beginning. */
-const compressed = (rtf: string) => {
+/**
+ * Compresses RTF as MS-OXRTFCP says, with references to the dictionary's beginning, to what it says again at its end,
+ * and to the place that ends it.
+ */
+const compressed = (rtf: string, again: [offset: number, length: number][] = []) => {
   const bytes: number[] = [];
   const start = "{\\rtf1\\ansi";
   const tokens: (number | [offset: number, length: number])[] = [[0, start.length]];
-  tokens.push(...Buffer.from(rtf.slice(start.length), "latin1"));
-  const written = 207 + rtf.length;
-  tokens.push([written % 4096, 2]);
+  tokens.push(...Buffer.from(rtf.slice(start.length), "latin1"), ...again);
+  const rawBytes = again.reduce((sum, [, length]) => sum + length, rtf.length);
+  tokens.push([(207 + rawBytes) % 4096, 2]);
   for (let i = 0; i < tokens.length; i += 8) {
     const run = tokens.slice(i, i + 8);
     bytes.push(run.reduce<number>((control, token, bit) => control | (Array.isArray(token) ? 1 << bit : 0), 0));
@@ -98,7 +101,7 @@ const compressed = (rtf: string) => {
       if (Array.isArray(token)) bytes.push(token[0] >> 4, ((token[0] & 15) << 4) | (token[1] - 2));
       else bytes.push(token);
   }
-  return Buffer.concat([u32(bytes.length + 12), u32(rtf.length), u32(0x75465a4c), u32(0), Buffer.from(bytes)]);
+  return Buffer.concat([u32(bytes.length + 12), u32(rawBytes), u32(0x75465a4c), u32(0), Buffer.from(bytes)]);
 };
 
 describe("winmail.dat", () => {
@@ -154,6 +157,12 @@ describe("winmail.dat", () => {
         ),
       ],
       ...(["Grüße €5\tx\n{end}", null] as const),
+    ],
+    [
+      "rich text that repeats what stands at the dictionary's end and beginning",
+      // The dictionary begins with 207 bytes of its own.
+      [binary(0x1009, compressed(`{\\rtf1\\ansi ${"x".repeat(4094 - 207 - 12)}Hello`, [[4094, 5]]))],
+      ...([`${"x".repeat(4094 - 207 - 12)}HelloHello`, null] as const),
     ],
     [
       "rich text made of HTML",
