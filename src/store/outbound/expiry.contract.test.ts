@@ -66,6 +66,29 @@ onEveryDatabase((it) => {
     expect((await fresh.store.getOutbound(agent.userId, message.id))?.message.status).toBe("expired_rejected");
   });
 
+  test("an answer too many that the gate holds, too, is never sent by time, but by a person", async () => {
+    await using fresh = await freshSubject(it);
+    const agent = await minuteAgent(fresh.store, approves);
+    const say = () =>
+      addOutbound(fresh.store, agent.id, { conversationId: "conv_a", limits: { loopMessages: 1 }, now: noon });
+    const [first, late, wanted] = [await say(), await say(), await say()];
+    expect(first.message).toMatchObject({ hold: { rule: "approval" }, loopKey: null });
+    expect(late.message).toMatchObject({
+      hold: { rule: "loop", reason: expect.stringMatching(/^Every message waits\. It looks like a loop: more than 1/) },
+      loopKey: "conversation conv_a",
+    });
+    expect((await eventsOf(fresh, agent.userId)).map(({ type }) => type)).toEqual([
+      ...["message.held", "message.held", "loop.stopped", "message.held"],
+    ]);
+    expect(await fresh.store.decideHold(decision(wanted.message.id))).toMatchObject({ kind: "done" });
+    await fresh.store.expireHolds(later(TTL_MS), 9);
+    const statusOf = async ({ message }: typeof first) =>
+      (await fresh.store.getOutbound(agent.userId, message.id))?.message.status;
+    expect([await statusOf(first), await statusOf(late), await statusOf(wanted)]).toEqual([
+      ...(["expired_approved", "expired_rejected", "queued"] as const),
+    ]);
+  });
+
   test("what may not leave any more is rejected, with the reason, and holds up no other", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

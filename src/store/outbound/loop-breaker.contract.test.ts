@@ -250,7 +250,7 @@ onEveryDatabase((it) => {
       ...{ released: 0, message: { status: "cancelled" } },
     });
     await it.store.updateAgent(agent.id, { hitlEnabled: true }, later(7));
-    const gated = await say(agent.id, "conv_a", 8);
+    const gated = await say(agent.id, "conv_b", 8);
     expect(gated.hold?.rule).toBe("approval");
     expect(await it.store.releaseLoop(release(agent.userId, gated.id, later(9)))).toMatchObject({ released: 0 });
   });

@@ -85,8 +85,10 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
   const gate = input.gate.hold;
   const keys = limits.loopMessages > 0 ? loopKeys(found, input.recipients) : [];
   const answered = yield* answeredKeys(s, agent.id, keys, message.content.inReplyTo);
-  const loop = gate ? null : yield* holdLoop(s, agent.id, answered, limits, now);
-  const hold = gate ?? loop?.hold ?? null;
+  // Also if the gate holds it: a loop must not go on through holds that expire.
+  const loop = yield* holdLoop(s, agent.id, answered, limits, now);
+  const hold =
+    gate && loop ? { ...loop.hold, reason: `${gate.reason} ${loop.hold.reason}` } : (gate ?? loop?.hold ?? null);
   const isPaused = agent.paused || (yield* isPausedAbove(s, agent));
   const queue = hold ? "held" : isPaused ? "paused" : "ready";
   const mayLease = queue === "ready" && notBefore <= now;
