@@ -98,6 +98,15 @@ describe("bytes arrive as they are:", () => {
       });
 });
 
+test("8-bit mail is announced as what it is", async () => {
+  await using w = await world();
+  for (const raw of [mail, Buffer.from("Subject: Hi\r\n\r\nGrüße\r\n")]) await send(w, to, raw);
+  const announced = w.smtp.lines
+    .filter((line) => line.startsWith("MAIL FROM"))
+    .map((line) => line.match(/BODY=\S+/)?.[0]);
+  expect(announced).toEqual([undefined, "BODY=8BITMIME"]);
+});
+
 test("one connection serves message after message", async () => {
   await using w = await world();
   for (let i = 0; i < 3; i++) expect(await send(w)).toMatchObject({ kind: "accepted" });

@@ -183,6 +183,10 @@ export function heldCases(suite: McpSuite): void {
     const [, offset] = /The HTML goes on: call again with part "html" and offset (\d+)\./.exec(begun.text) ?? [];
     const part = await call(suite.owner, "get_message", { agent, message_id, part: "html", offset: Number(offset) });
     expect(begun.is.untrusted.html_text + part.is.untrusted.text).toBe(read.is.untrusted.html_text);
+    // The offset is one of the text.
+    const further = await call(suite.owner, "get_message", { agent, message_id, offset: 6 });
+    expect(further.is.untrusted.text).toBe("you, Bob.");
+    expect(further.is.untrusted.html_text).toStartWith("Please pay");
     const file = await call(suite.owner, "get_attachment", { agent, message_id, index: 0 });
     expect(file.is.untrusted).toMatchObject({ filename: "a.csv", text: "iban,DE12" });
 

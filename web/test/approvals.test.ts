@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { chromiumRuns, signedIn, startChromium } from "../../test/browser/chromium.ts";
+import { addOutbound } from "../../test/store/rows.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 
 const agent = "my-bot@e2a.localhost";
@@ -119,6 +120,28 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     await page.keyboard.press("Control+Enter");
     await page.waitForURL(`**/approvals/${second}`);
     expect(await messageNow(first)).toMatchObject({ status: "rejected", rejection_reason: "The price is wrong." });
+  });
+
+  test("after the last of the queue, the one before it opens", async () => {
+    const [first, last] = [await held("Before"), await held("Last")];
+    await page.goto(`/approvals/${last}`);
+    await shows("A decision is about");
+    await queue().getByRole("link", { name: "Before" }).waitFor();
+    await page.keyboard.press("a");
+    await page.waitForURL(`**/approvals/${first}`);
+  });
+
+  test("a queue that is longer than what is loaded says so", async () => {
+    const { body: busy } = await it.api("POST", "/api/v1/agents", { slug: "busy", agent_mode: "local" });
+    await it.api("PATCH", `/api/v1/agents/${busy.email}`, { hitl_enabled: true, hitl_notify_email: false });
+    const now = new Date();
+    for (let i = 0; i < 501; i++) await addOutbound(it.app.store, busy.email, { now });
+    try {
+      await page.goto(`/approvals?agent=${busy.email}`);
+      await shows("All 500 and more");
+    } finally {
+      await it.api("DELETE", `/api/v1/agents/${busy.email}`);
+    }
   });
 
   test("many at once, by keyboard alone", async () => {

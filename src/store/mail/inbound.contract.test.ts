@@ -11,6 +11,7 @@ import {
   recipient,
 } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
+import type { Mailbox } from "../../mail.ts";
 import type { Signal } from "../engine/engine.ts";
 
 const everything = { unreadOnly: false, limit: 1_000 };
@@ -30,6 +31,25 @@ onEveryDatabase((it) => {
       expect(stored?.raw).toEqual(Buffer.from(mail.raw.bytes));
       expect(stored?.content).toEqual(mail.content);
       expect(message).toMatchObject({ status: "unread", seq: 1, recipient: message.agentId, verified: true });
+    }
+  });
+
+  test("mail that is read anew keeps the author that was found at first, if there was one", async () => {
+    const agent = await addAgent(it.store);
+    const author = (name: string, title = "") => ({ address: `${name}@sender.example`, name: title });
+    const [ann, eve] = [author("ann"), author("eve")];
+    const cases: [stored: Mailbox[], read: Mailbox[], kept: Mailbox[]][] = [
+      [[ann], [eve], [ann]],
+      [[ann], [ann, eve], [ann]],
+      [[ann], [], [ann]],
+      [[ann], [author("ann", "Ann")], [author("ann", "Ann")]],
+      [[], [eve], [eve]],
+    ];
+    for (const [from, read, kept] of cases) {
+      const { id, rawSha256 } = await addMessage(it.store, agent.id, { from });
+      await it.store.renewContent(rawSha256, mailFor(agent.id, { from: read, subject: "Read anew" }));
+      const after = await it.store.getMessage(agent.id, id);
+      expect(after?.message).toMatchObject({ from: kept, fromAddress: kept[0]?.address, subject: "Read anew" });
     }
   });
 

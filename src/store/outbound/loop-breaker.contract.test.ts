@@ -5,8 +5,10 @@ import {
   addMessage,
   addOutbound,
   claimRecipients,
+  decision,
   later,
   outboundFor,
+  unlimited,
   watch,
 } from "../../../test/store/rows.ts";
 import { freshSubject, onEveryDatabase, unique } from "../../../test/store/stores.ts";
@@ -107,6 +109,37 @@ onEveryDatabase((it) => {
     }
     expect(turns).toEqual([undefined, undefined, undefined, "loop", "loop"]);
     expect((await alert(null)).hold).toBeNull();
+  });
+
+  test("updates in a conversation are no loop, though somebody answered in it once", async () => {
+    const agent = await addAgent(it.store);
+    const update = async (conversationId: string | null, ms: number) => {
+      const one = outboundFor(agent.id, { conversationId, limits, now: later(ms) });
+      one.message.content.inReplyTo = null;
+      return (await it.store.acceptOutbound(one))!.message;
+    };
+    const { conversationId, emailMessageId } = await update(null, 0);
+    const references = [emailMessageId];
+    const answer = { references, inReplyTo: emailMessageId, receivedAt: later(1) };
+    expect((await addMessage(it.store, agent.id, answer)).conversationId).toBe(conversationId);
+    for (let i = 2; i < 9; i++) expect((await update(conversationId, i)).hold).toBeNull();
+  });
+
+  test("answers that a reviewer edited count as what they were", async () => {
+    const agent = await watch(it.store, (await addAgent(it.store)).id);
+    const to = `${unique("bob")}@people.example`;
+    for (let i = 0; i < 3; i++) {
+      const { id, content, snippet } = await say(agent.id, `conv_${i}`, i, to);
+      const edit = {
+        ...{ subject: "Edited", snippet, content, contentHash: unique("hash") },
+        ...{ review: null, raw: Buffer.from("edited") },
+        ...{ recipients: [{ address: to, kind: "to" as const, lane: "upstream" }], limits: unlimited },
+      };
+      const decided = await it.store.decideHold(decision(id, { verdict: { kind: "approve", edit } }));
+      expect(decided?.kind).toBe("done");
+    }
+    await it.store.updateAgent(agent.id, { hitlEnabled: false }, later(4));
+    expect(await say(agent.id, "conv_9", 5, to)).toMatchObject({ loopKey: `address ${to}`, hold: { rule: "loop" } });
   });
 
   test("a list or help desk that answers from another address makes a loop too", async () => {

@@ -8,12 +8,14 @@ import {
   later,
   noon,
   outboundFor,
+  watch,
 } from "../../../test/store/rows.ts";
 import { countRows, freshSubject, noRows, onEveryDatabase, twoNodes, unique } from "../../../test/store/stores.ts";
 import { eventsOf, rejection } from "../../../test/store/verbs.ts";
 import type { Failure } from "../../util/errors.ts";
 import type { Signal } from "../engine/engine.ts";
 import type { Store } from "../store.ts";
+import type { OutboundPlace } from "./outbound.ts";
 
 const DAY_MS = 86_400_000;
 
@@ -345,6 +347,29 @@ onEveryDatabase((it) => {
     expect(await listed({ conversationId: "conv_9" })).toEqual([other.message.id]);
     expect(await listed({ status: "cancelled" })).toEqual([ids[3]!]);
     expect(await listed({ since: later(1), until: later(4) })).toEqual(ids.slice(1, 4));
+  });
+
+  test("pages of held mail go by expiry, and miss nothing of what expires at the same moment", async () => {
+    const user = await addAccount(it.store);
+    const [slow, quick] = [
+      await addAgent(it.store, { userId: user.id }),
+      await addAgent(it.store, { userId: user.id }),
+    ];
+    await watch(it.store, slow.id, { hitlTtlSeconds: 600 });
+    await watch(it.store, quick.id, { hitlTtlSeconds: 60 });
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) ids.push((await addOutbound(it.store, slow.id)).message.id);
+    const first = await addOutbound(it.store, quick.id, { now: later(1) });
+    await addOutbound(it.store, (await addAgent(it.store, { userId: user.id })).id);
+    const seen: string[] = [];
+    for (let after: OutboundPlace | undefined; ; ) {
+      const page = await it.store.listOutbound(user.id, {}, { sort: "expiry", after, limit: 2 });
+      seen.push(...page.map(({ message }) => message.id));
+      const last = page.at(-1)?.message;
+      if (!last) break;
+      after = { id: last.id, expiresAt: last.approvalExpiresAt ?? undefined };
+    }
+    expect(seen).toEqual([first.message.id, ...ids]);
   });
 
   test("a deleted agent takes what it sent along, also what waits", async () => {

@@ -1,9 +1,13 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { deliver } from "../../../../test/smtp/smtp-client.ts";
 import { addMessage, addOutbound, noon } from "../../../../test/store/rows.ts";
 import { startTestApp } from "../../../../test/support/app.ts";
+import { createOwner, issueKey } from "../../../accounts.ts";
 import { systemClock, TestClock } from "../../../util/clock.ts";
 import { Failure } from "../../../util/errors.ts";
 import { silentLog } from "../../../util/log.ts";
+import { createVault, loadOrCreateKeyFile } from "../../../vault.ts";
 import type { Identity } from "../../framework/identity.ts";
 import type { RouteDeps } from "../../framework/resource.ts";
 import { exportAccount } from "./export.ts";
@@ -42,6 +46,21 @@ test("breaks off when its key is revoked while it is read", async () => {
     while (!(await reader.read()).done);
   };
   await expect(readOn()).rejects.toMatchObject({ code: "unauthenticated" });
+});
+
+test("has the mail of the shared domain's own mailbox for its owner, and for nobody else", async () => {
+  await using it = await startTestApp();
+  const { store, config, smtp } = it.app;
+  const role = `postmaster@${config.sharedDomain}`;
+  await deliver(smtp.port, { from: "ann@people.example", to: role, message: "Subject: Abuse\r\n\r\nHello\r\n" });
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const now = new Date();
+  const { id } = await createOwner(store, vault, { email: "neighbour@example.org", name: "", now });
+  const issued = { userId: id, name: "test", scope: "account" as const, agentId: null, expiresAt: null, now };
+  const authorization = `Bearer ${(await issueKey(store, issued)).key}`;
+  const path = "/api/v1/users/me/export";
+  expect((await it.api("GET", path)).body.messages).toMatchObject([{ agent: role, subject: "Abuse" }]);
+  expect((await it.api("GET", path, undefined, { authorization })).body.messages).toEqual([]);
 });
 
 test("has all of every list, also of those that are longer than a page", async () => {

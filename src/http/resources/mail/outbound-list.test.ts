@@ -81,3 +81,21 @@ test("lists read few sent messages at once, because each may be large", async ()
   expect(exported.outbound_messages.map((one: Listed) => one.id)).toEqual(sent);
   expect(Math.max(...rowsAtOnce)).toBeLessThan(10);
 });
+
+test("a page of held mail ends with the one whose files fill it, unless they are left out", async () => {
+  await using it = await startTestApp();
+  const { body: agent } = await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  await it.api("PATCH", `/api/v1/agents/${agent.email}`, { hitl_enabled: true, hitl_notify_email: false });
+  const attachments = [{ filename: "a", data: Buffer.alloc(3 * mebibyte).toString("base64") }];
+  for (let i = 0; i < 3; i++)
+    await it.api("POST", "/api/v1/send", { to: ["ann@outside.example"], subject: `${i}`, body: "Hello", attachments });
+  const path = "/api/v1/messages?status=pending_approval";
+  const sizes: number[] = [];
+  for (let token: string | undefined = ""; token !== undefined; ) {
+    const { body } = await it.api("GET", `${path}${token && `&token=${token}`}`);
+    sizes.push(body.messages.length);
+    token = body.next_token;
+  }
+  expect(sizes).toEqual([1, 1, 1, 0]);
+  expect((await it.api("GET", `${path}&data=false`)).body.messages).toHaveLength(3);
+});

@@ -4,7 +4,10 @@ import { type ScriptedOptions, scriptedSmtp } from "../../../../test/smtp/script
 import { deliver } from "../../../../test/smtp/smtp-client.ts";
 import { startTestApp } from "../../../../test/support/app.ts";
 import { createOwner, issueKey } from "../../../accounts.ts";
+import type { Config } from "../../../config.ts";
+import type { AgentRow } from "../../../store/schema.ts";
 import { createVault, loadOrCreateKeyFile } from "../../../vault.ts";
+import { findMessage } from "./submit.ts";
 
 /** Starts an app with one agent and an upstream that answers as scripted. */
 async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, unknown> = {}) {
@@ -20,6 +23,7 @@ async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, 
   const { body: agent } = await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   return {
     upstream,
+    app: it.app,
     agent: agent.email as string,
     smtp: it.app.smtp.port,
     api: it.api,
@@ -202,6 +206,22 @@ test("a follow-up names the copies that recipients know of, and no hidden one", 
   expect(named).toEqual([ids[ofAnn] as string]);
 });
 
+test("a follow-up names a copy as the upstream of the agent's own domain renamed it", async () => {
+  const id = `0102-${crypto.randomUUID()}-000000`;
+  await using it = await startWithUpstream((stage) => (stage === "message" ? `250 Ok ${id}` : undefined));
+  const { body } = await it.send(["ann@outside.example"]);
+  const { store, config } = it.app;
+  const agent = (await store.getAgent(it.agent)) as AgentRow;
+  const at = (region: string) => ({ ...config.outboundSmtp, host: `email-smtp.${region}.amazonaws.com` });
+  const named = async (byDomain: Config["outboundSmtp"]["byDomain"]) => {
+    const known = { store, config: { ...config, outboundSmtp: { ...at("us-west-2"), byDomain } } };
+    return (await findMessage(known, agent, body.message_id))?.original.references;
+  };
+  expect(await named([])).toEqual([`<${id}@us-west-2.amazonses.com>`]);
+  const own = { ...at("eu-west-1"), domain: agent.domain } as Config["outboundSmtp"]["byDomain"][number];
+  expect(await named([own])).toEqual([`<${id}@eu-west-1.amazonses.com>`]);
+});
+
 test("files of a forward that share a Content-ID are shown and sent as they are", async () => {
   await using it = await startWithUpstream(undefined);
   await it.api("PATCH", `/api/v1/agents/${it.agent}`, { hitl_enabled: true, hitl_notify_email: false });
@@ -225,7 +245,10 @@ test("files of a forward that share a Content-ID are shown and sent as they are"
   ]);
   await it.api("POST", `/api/v1/messages/${body.message_id}/approve`, { subject: "Edited" });
   const [sent] = await it.upstream.received(1);
-  for (const name of ["one.txt", "two.txt"]) expect(sent?.raw.toString()).toContain(btoa(`in ${name}`));
+  const raw = sent?.raw.toString();
+  for (const name of ["one.txt", "two.txt"]) expect(raw).toContain(btoa(`in ${name}`));
+  // Programs differ in which of two they show.
+  expect(raw?.match(/^Content-ID: <a@x>/gim)).toHaveLength(1);
 });
 
 test("a message has a size that may leave, as it is and as it becomes", async () => {
