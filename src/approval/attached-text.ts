@@ -149,8 +149,8 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
 }
 
 /**
- * The files packed in a calendar, an address book, or winmail.dat, which also has a text. `isCertain`: all programs find
- * the same ones.
+ * The files packed in a calendar, an address book, or winmail.dat, which also has a text. `isCertain`: all programs
+ * find the same ones.
  */
 function filesInside(
   { content, filename }: File,

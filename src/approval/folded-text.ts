@@ -1,4 +1,4 @@
-/** Calendars and address books (RFC 5545, RFC 6350, vCard 2.1). Their text is folded and escaped, and may hold files. */
+/** Calendars and address books (RFC 5545, RFC 6350, vCard 2.1): their text is folded, and may hold files. */
 import { isCalendar } from "../message/calendar/calendar.ts";
 import { decodeAllBase64, decodeTransfer } from "../message/mime/transfer.ts";
 import { contentOf, type DataUrl, dataUrls, isBase64 } from "./data-urls.ts";
@@ -124,7 +124,7 @@ function base64Property(line: string): Base64Property | null {
   };
 }
 
-/** Where a value may begin, from a place on: behind the first colon (vCard 2.1), and behind the first outside quotes. */
+/** Where a value may begin, from a place on: behind the first colon, as in vCard 2.1, or the first outside quotes. */
 function valueStarts(line: string, from: number): number[] {
   let inQuotes = false;
   let outside = -1;
