@@ -23,9 +23,9 @@ function partsOf(key: string): { kind: string; name: string } {
 
 /**
  * Returns those of the keys for which a new message is an answer, and so may be a turn of a loop. A reply to a message
- * that is not the agent's own, under either of its ids, is one for all of its keys; any other message is one where mail has come in since the
- * agent's last: in the conversation; from the address, or in the conversation of the last message to it, because a list
- * or a help desk answers from another. An agent that writes unasked makes no loop, however often.
+ * that is not the agent's own, under either of its ids, is one for all of its keys; any other message is one where mail
+ * has come in since the agent's last: in the conversation; from the address, or in the conversation of the last message
+ * to it, because a list or a help desk answers from another. An agent that writes unasked makes no loop, however often.
  */
 export function* answeredKeys(
   s: Scope,
@@ -123,8 +123,9 @@ export function* holdLoop(
     }
     const { kind, name } = partsOf(key);
     const where = kind === "conversation" ? "in this conversation" : `to ${name}`;
+    const answers = loopMessages === 1 ? "1 answer" : `${loopMessages} answers`;
     const minutes = Math.round(loopWindowMs / MINUTE_MS);
-    const reason = `It looks like a loop: more than ${loopMessages} answers ${where} within ${minutes} minutes.`;
+    const reason = `It looks like a loop: more than ${answers} ${where} within ${minutes} minutes.`;
     return { key, hold: { rule: "loop", reason }, first: !stopped };
   }
   return null;
