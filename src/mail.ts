@@ -140,6 +140,9 @@ export interface Attachment {
   content_id?: string;
 }
 
+/** Messages inside messages that are read, one in the other. */
+export const ATTACHED_DEPTH_MAX = 5;
+
 /** Whether an attachment is a message, by its type, or by its name because some programs do not know the type. */
 export function isMessageFile({ content_type, filename }: Pick<Attachment, "content_type" | "filename">): boolean {
   return /^message\/(?:rfc822|global)$/.test(content_type) || /\.eml$/i.test(filename);

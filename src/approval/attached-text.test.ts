@@ -231,6 +231,97 @@ test.each<[string, string]>([
   expect(unsearched).toEqual([]);
 });
 
+const zip = Buffer.concat([
+  Buffer.from("PK\x03\x04\x14\0\x08\0", "latin1"),
+  Buffer.from([1, 2, 3, 250, 251, 252, 9, 200]),
+]);
+const packed = zip.toString("base64");
+const quotedPrintable = [...zip].map((byte) => `=${byte.toString(16).toUpperCase().padStart(2, "0")}`);
+
+test.each<[string, string, "binary" | "unreadable"]>([
+  // Every program reads these alike.
+  ["RFC 2426", `PHOTO;ENCODING=b;TYPE=ZIP:${packed}`, "binary"],
+  ["a group", `item1.PHOTO;ENCODING=B:${packed}`, "binary"],
+  ["parameters in another order", `ATTACH;VALUE=BINARY;FMTTYPE=a/b;ENCODING=BASE64:${packed}`, "binary"],
+  ["no ENCODING", `ATTACH;VALUE=BINARY:${packed}`, "binary"],
+  ["quotes", `PHOTO;ENCODING="b";X=" ; ":${packed}`, "binary"],
+  ["white space", `PHOTO ; ENCODING  =        b : ${packed.replace(/.{3}/g, "$& \t")}`, "binary"],
+  ["vCard 2.1", `PHOTO;BASE64;JPEG:\r\n ${packed}\r\n\r\nEND:VCARD`, "binary"],
+  ["vCard 2.1 without folding", `PHOTO;JPEG;BASE64:\n\n${packed.replace(/.{6}/g, "$&\n")}\n\nEND:VCARD`, "binary"],
+  ["a folded parameter", `PHOTO;ENCO\r\n  DING=b:${packed}`, "binary"],
+  ["an unknown property", `X-FILE;ENCODING=b:${packed}`, "binary"],
+  ["CR line ends", `BEGIN:VCARD\rPHOTO;ENCODING=b:${packed}\rEND:VCARD\r`, "binary"],
+  ["no parameters", `a.LOGO:${packed}`, "binary"],
+  ["a URL", `PHOTO;VALUE=uri:data:;base64,${packed}`, "binary"],
+  ["an escaped URL", `PHOTO:data:application/x\\;base64\\,${packed}`, "binary"],
+  ["a URL without base64", `PHOTO:data:,${quotedPrintable.join("").replaceAll("=", "%")}`, "binary"],
+  ["a URL in a parameter", `DESCRIPTION;ALTREP="data:;base64,${packed}":Hi`, "binary"],
+  ["a URL in a text", `DESCRIPTION:See data:;base64,${packed} for more`, "binary"],
+  ["quoted-printable", `PHOTO;ENCODING=QUOTED-PRINTABLE:${quotedPrintable.join("=\r\n")}`, "binary"],
+  ["quoted-printable, folded", `PHOTO;QUOTED-PRINTABLE:${quotedPrintable.join("\r\n ")}`, "binary"],
+  ["a message", `ATTACH;FMTTYPE=message/rfc822;ENCODING=BASE64:${btoa(mixed(base64Part("a/b", zip)))}`, "binary"],
+  [
+    "a message by its name",
+    `ATTACH;X-FILENAME="a.eml";ENCODING=BASE64:${btoa(mixed(base64Part("a/b", zip)))}`,
+    "binary",
+  ],
+  ["a calendar", `ATTACH;FMTTYPE=text/calendar;ENCODING=BASE64:${btoa(`ATTACH;ENCODING=BASE64:${packed}`)}`, "binary"],
+  // Programs may take these in two ways.
+  ["a comma behind it", `PHOTO;ENCODING=b:${packed},`, "unreadable"],
+  ["a colon behind it", `PHOTO;ENCODING=b:${packed}:`, "unreadable"],
+  ["a second value", `ATTACH;ENCODING=BASE64:${packed},QUJD`, "unreadable"],
+  ["a comma inside", `PHOTO;ENCODING=b:${packed.slice(0, 9)},${packed.slice(9)}`, "unreadable"],
+  ["padding inside", `PHOTO;ENCODING=b:QQ==${packed}`, "unreadable"],
+  ["the alphabet of URLs", `PHOTO;ENCODING=b:${zip.toString("base64url")}_`, "unreadable"],
+  ["a colon in quotes", `PHOTO;X="a:b";ENCODING=b:${packed}`, "unreadable"],
+  ["a quote left open", `PHOTO;X="a;ENCODING=b:${packed}`, "unreadable"],
+  ["an escaped quote", `PHOTO;X="a\\":b";ENCODING=b:${packed}`, "unreadable"],
+  ["a card in a property", `AGENT:BEGIN:VCARD\\nPHOTO\\;ENCODING=b:${packed}\\nEND:VCARD\\n`, "unreadable"],
+  ["both kinds of line end", `FN:Ann\r\nPHOTO;ENCODING=b:QUJD\rNOTE:${packed}`, "unreadable"],
+  ["a line without a name", `PHOTO;ENCODING=BASE64:\r\nX Y:${packed}`, "unreadable"],
+  ["a line of an unknown name", `PHOTO;ENCODING=BASE64:QUJD\r\nX-FO:${packed}${packed}`, "unreadable"],
+  ["no parameters and a comma", `PHOTO:${packed.repeat(4)},`, "unreadable"],
+  ["a URL with a second one", `PHOTO:data:;base64,${packed},data:;base64,${packed}`, "unreadable"],
+  ["a percent-encoded URL", `PHOTO:data:;base64,${packed.replaceAll("=", "%3D")}%20`, "unreadable"],
+  ["an encoding that nobody knows", `PHOTO;ENCODING=UUENCODE:${packed}`, "unreadable"],
+])("an archive in an address book is named, whatever programs make of it: %s", async (_, line, why) => {
+  const { unsearched } = await read("a.vcf", "text/vcard", line);
+  expect(unsearched.map((one) => one.why)).toContain(why);
+  if (why === "binary") expect(new Set(unsearched.map((one) => one.why))).toEqual(new Set([why]));
+});
+
+test.each<[string, string]>([
+  [
+    "a.vcf",
+    "N:Doe;Ann\r\nSOUND;X-IRMC-N:Dou;Ann;;;\r\nNOTE:In base64, b: see ;b:x\r\nPHOTO;VALUE=uri:http://a.example/b",
+  ],
+  ["a.vcf", "KEY:OPENPGP4FPR:ABCDEF0123456789ABCDEF0123456789ABCDEF01\r\nLOGO:none\r\nPHOTO:\r\nEND:VCARD"],
+  ["a.vcf", `${"N;CHARSET=UTF-8;ENCODING=QUOTED-PRINTABLE:=E4=BD=A0;=E5=A5=BD\r\n".repeat(600)}END:VCARD`],
+  [
+    "a.ics",
+    `UID:${"040000008200E00074C5".repeat(5)}\r\nATTACH:CID:1.8D4C@a.example\r\nATTENDEE;CN="b:c":mailto:a@a.example`,
+  ],
+  ["a.ics", "METADATA:data:b, c\r\nURL:https://a.example/?a;b:c"],
+])("an address book or calendar without files (%s) is searched whole", async (filename, content) => {
+  expect((await read(filename, "", content)).unsearched).toEqual([]);
+});
+
+test("words in quoted-printable that are not ASCII are searched", async () => {
+  for (const [charset, words] of [
+    ["UTF-8", "Gr=C3=BC=C3=9Fe =\r\n aus K=C3=B6ln"],
+    ["ISO-8859-1", "Gr=FC=DFe =\r\n aus K=F6ln"],
+  ]) {
+    const { texts } = await read("a.vcf", "", `NOTE;CHARSET=${charset};ENCODING=QUOTED-PRINTABLE:${words}\r\n`);
+    expect(texts.map(({ text }) => text).join()).toContain("Grüße  aus Köln");
+  }
+});
+
+test("of too many files in an address book, one is named", async () => {
+  const words = (i: number) => `NOTE;ENCODING=b:${btoa(`number ${i}`)}\r\n`;
+  const { unsearched } = await read("a.vcf", "", Array.from({ length: 600 }, (_, i) => words(i)).join(""));
+  expect(unsearched).toEqual([{ name: "a file inside the file", why: "too large" }]);
+});
+
 /** TNEF by MS-OXTNEF 2.1.3 that begins with text in UTF-16, with a file, and a message's rich text in hexadecimal. */
 function winmail(words: string): Buffer {
   const u32 = (value: number) => Buffer.from(Uint32Array.of(value).buffer);

@@ -116,7 +116,13 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
       texts.push(...formsOf(text, type, file.filename, where));
     }
   }
-  for (const { name, ...one } of filesInside(file, type, where, read?.texts[0] ?? "", depth)) {
+  const { files, isCertain } = filesInside(file, type, where, read?.texts ?? [], depth);
+  if (!isCertain) unsearched.push({ name: `a file inside ${where}`, why: "unreadable" });
+  for (const { name, ...one } of files) {
+    if (budget.files <= 0) {
+      unsearched.push({ name, why: "too large" });
+      break;
+    }
     const found = await attachedTexts(one, name, budget, depth + 1);
     texts.push(...found.texts);
     unsearched.push(...found.unsearched);
@@ -142,26 +148,27 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
 }
 
-/** The files packed in a calendar, an address book, or winmail.dat, which also has a text. */
+/**
+ * The files packed in a calendar, an address book, or winmail.dat, which also has a text. `isCertain`: all programs
+ * find the same ones.
+ */
 function filesInside(
   { content, filename }: File,
   type: string,
   where: string,
-  text: string,
+  readings: readonly string[],
   depth: number,
-): (File & { name: string })[] {
-  const inIt = `a file inside ${where}`;
-  if (isFolded(type, filename))
-    return filesIn(unfolded(text)).map((one) => ({ filename: "", contentType: "", content: one, name: inIt }));
+): { files: (File & { name: string })[]; isCertain: boolean } {
+  if (isFolded(type, filename)) return filesInFolded(readings, `a file inside ${where}`);
   const packed = isTnef(type, filename) && depth < DEPTH_MAX ? readTnef(asBuffer(content)) : null;
-  if (!packed) return [];
+  if (!packed) return { files: [], isCertain: true };
   const file = (contentType: string, text: string) => ({
     filename: "",
     contentType,
     content: Buffer.from(text),
     name: where,
   });
-  return [
+  const files = [
     file("text/plain", `${packed.subject}\n${packed.text}`),
     file("text/html", packed.html ?? ""),
     ...packed.files.map((one, i) => ({
@@ -169,6 +176,17 @@ function filesInside(
       name: `${named(tnefName(one), `file ${i + 1}`)} in ${where}`,
     })),
   ];
+  return { files, isCertain: true };
+}
+
+/** The files in all readings of a text, each once. */
+function filesInFolded(readings: readonly string[], name: string): ReturnType<typeof filesInside> {
+  const found = readings.map(filesIn);
+  const files = new Map<string, File & { name: string }>();
+  for (const file of found.flatMap((one) => one.files))
+    if (file.content.length > 0)
+      files.set(`${file.contentType}\n${file.filename}\n${file.content.toString("base64")}`, { ...file, name });
+  return { files: [...files.values()], isCertain: found.every((one) => one.isCertain) };
 }
 
 /**

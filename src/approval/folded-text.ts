@@ -1,5 +1,7 @@
-/** Calendars and address books (RFC 5545, RFC 6350), whose text is folded and escaped, and which may have files in them. */
+/** Calendars and address books (RFC 5545, RFC 6350, vCard 2.1): their text is folded, and may hold files. */
 import { isCalendar } from "../message/calendar/calendar.ts";
+import { decodeAllBase64, decodeTransfer } from "../message/mime/transfer.ts";
+import { contentOf, type DataUrl, dataUrls, isBase64 } from "./data-urls.ts";
 
 /** Whether programs open a file as a calendar or an address book, by its type or its name. */
 export function isFolded(type: string, filename: string): boolean {
@@ -14,18 +16,195 @@ export function unfolded(text: string): string {
   return text.replace(/(?:\r\n?|\n)[ \t]/g, "");
 }
 
-/** The text without the backslashes before other signs (RFC 5545 3.3.11); programs also drop those that escape nothing. */
+/** The text without the backslashes before other signs (RFC 5545 3.3.11); programs drop needless ones, too. */
 export function withoutEscapes(text: string): string {
   return text.replace(/\\([^nN\r\n])/g, "$1");
 }
 
-/** A property's value in base64, or a URL that holds its content (RFC 2397). */
-const encoded = /base64|;\s{0,5}encoding\s{0,5}=\s{0,5}"?b(?![a-z])/i;
-
-/** The contents of the files in an unfolded calendar or address book. Linear. */
-export function filesIn(text: string): Buffer[] {
-  return text.split("\n").flatMap((line) => {
-    const valueAt = Math.max(line.lastIndexOf(":"), line.lastIndexOf(",")) + 1;
-    return encoded.test(line.slice(0, valueAt)) ? [Buffer.from(line.slice(valueAt), "base64")] : [];
-  });
+/** A file inside a calendar or an address book, by what its property says of it. */
+export interface FoldedFile {
+  filename: string;
+  contentType: string;
+  content: Buffer;
 }
+
+/** The files inside a calendar or an address book. */
+export interface FoldedFiles {
+  files: FoldedFile[];
+  /** Whether all programs find the same files. If not, `files` has what some of them may find. */
+  isCertain: boolean;
+}
+
+/** Parameters that say base64: `ENCODING=B`, `ENCODING=BASE64`, `VALUE=BINARY`, and in vCard 2.1 `BASE64` alone. */
+const saysBase64 = /[;=,](?:b|b64|binary|[a-z-]{0,20}base64)[;:,]/i;
+/** The same behind a colon: in a card inside a property, or where programs disagree about quotes. */
+const saysBase64Late = /;(?:(?:encoding|value)=)?"?base64"?[;:]|;encoding="?b"?[;:]|;value="?binary"?[;:]/i;
+const saysQuotedPrintable = /[;=,]quoted-printable[;:,]/i;
+const saysEncoding = /;encoding=([^;:,]{0,40})/i;
+const knownEncoding = /^(?:[78]-?bit|none|binary|b|b64|[a-z-]{0,20}base64|quoted-printable)$/i;
+
+/** Properties whose value some programs take for base64 without being told. */
+const fileProperty = /^(?:[\w-]{1,80}\.)?(?:photo|logo|sound|key)[;:]/i;
+/** Characters of base64 that are taken for a file there, alone and among other characters. Names have fewer. */
+const FILE_CHARS_MIN = 20;
+const DAMAGED_FILE_CHARS_MIN = 64;
+
+const strictBase64 = /^[A-Za-z0-9+/]*={0,2}$/;
+/** Pieces between other characters, each of which may be a file. */
+const PIECES_MAX = 10;
+
+/**
+ * The files inside a calendar or an address book: values in base64, `data:` URLs, and quoted-printable. Programs
+ * disagree about quotes, unfolded lines, parameters left out, and characters that are not base64. Linear.
+ */
+export function filesIn(text: string): FoldedFiles {
+  const found: FoldedFiles = { files: quotedPrintableIn(text), isCertain: true };
+  // To a program that knows LF only, a CR alone is part of a value.
+  const isMixed = /\r(?!\n)/.test(text) && text.includes("\n");
+  const lines = unfolded(text).split(/\r\n?|\n/);
+  for (let at = 0; at < lines.length; at++) {
+    const line = lines[at] as string;
+    if (!line.includes(":")) continue;
+    const property = base64Property(compact(line));
+    if (property) {
+      // vCard 2.1 does without folding, up to an empty line; some programs skip that as well.
+      let rest = "";
+      while (at + 1 < lines.length && !isProperty(lines[at + 1] as string)) rest += compact(lines[++at] as string);
+      for (const value of property.values.map((value) => value + rest)) {
+        if (!property.isSaid && !isLikelyFile(value)) continue;
+        found.isCertain &&= property.isCertain && !isMixed && strictBase64.test(value);
+        const about = describedIn(property.head);
+        for (const content of decoded(value)) found.files.push({ ...about, content });
+      }
+    }
+    const encoding = saysEncoding.exec(headOf(line))?.[1];
+    found.isCertain &&= encoding === undefined || knownEncoding.test(encoding);
+    for (const url of urlsIn(withoutEscapes(line))) {
+      found.isCertain &&= !isBase64(url) || strictBase64.test(compact(url.data));
+      found.files.push({ filename: "", contentType: openedType(url.type), content: contentOf(url) });
+    }
+  }
+  return found;
+}
+
+/** Without white space and control characters, which say nothing in parameters and in base64. */
+function compact(text: string): string {
+  return text.replace(/[\x00-\x20]+/g, "");
+}
+
+/** The name and the parameters of a property, up to its first colon, without quotes around single words. */
+function headOf(line: string): string {
+  return compact(line.slice(0, line.indexOf(":") + 1)).replace(/"([^";:,]*)"/g, "$1");
+}
+
+/** A property that has, or may have, a value in base64. */
+interface Base64Property {
+  /** Its name and parameters. */
+  head: string;
+  /** What stands behind the colon: one value for each colon that programs may take. */
+  values: string[];
+  /** Whether parameters say that it is base64. */
+  isSaid: boolean;
+  /** Whether all programs see them. */
+  isCertain: boolean;
+}
+
+function base64Property(line: string): Base64Property | null {
+  const head = headOf(line);
+  const isSaidFirst = saysBase64.test(head);
+  const late = isSaidFirst ? null : saysBase64Late.exec(line);
+  const isSaid = isSaidFirst || late !== null;
+  if (!isSaid && !fileProperty.test(head)) return null;
+  const starts = valueStarts(line, late ? late.index + late[0].length - 1 : 0);
+  return {
+    head: line.slice(0, starts[0]),
+    values: starts.map((start) => line.slice(start)),
+    isSaid,
+    isCertain: late === null && starts.length === 1 && !saysQuotedPrintable.test(head),
+  };
+}
+
+/** Where a value may begin, from a place on: behind the first colon, as in vCard 2.1, or the first outside quotes. */
+function valueStarts(line: string, from: number): number[] {
+  let inQuotes = false;
+  let outside = -1;
+  for (let at = 0; at < line.length && outside < 0; at++) {
+    if (line[at] === '"') inQuotes = !inQuotes;
+    else if (line[at] === ":" && at >= from && !inQuotes) outside = at;
+  }
+  const starts = [line.indexOf(":", from), outside === -1 ? line.length : outside];
+  return [...new Set(starts)].filter((start) => start >= 0).map((start) => start + 1);
+}
+
+/**
+ * Whether a line begins a property, so that it does not continue the one before. Android counts lines of unknown names
+ * to a value in base64.
+ */
+function isProperty(line: string): boolean {
+  if (!/^[\w.-]+[ \t]*[;:]/.test(line)) return false;
+  const isUnknown = /^(?:[\w-]{1,80}\.)?x-/i.test(line) && !saysBase64.test(headOf(line));
+  return !isUnknown || !/[;:][A-Za-z0-9+/=]{40,}$/.test(compact(line));
+}
+
+/** Whether a value that is not said to be base64 may be a file all the same. */
+function isLikelyFile(value: string): boolean {
+  if (strictBase64.test(value)) return value.length >= FILE_CHARS_MIN;
+  return !/^"?(?:http|data:)/i.test(value) && value.replace(/[^A-Za-z0-9+/]+/g, "").length >= DAMAGED_FILE_CHARS_MIN;
+}
+
+/** What programs decode: everything, or what stands between other characters. */
+function decoded(value: string): Buffer[] {
+  if (strictBase64.test(value)) return [Buffer.from(value, "base64")];
+  const pieces = value.split(/[^A-Za-z0-9+/=_-]+/, PIECES_MAX);
+  return [decodeAllBase64(Buffer.from(value)), ...pieces.map((piece) => Buffer.from(piece, "base64"))];
+}
+
+function describedIn(head: string): Pick<FoldedFile, "filename" | "contentType"> {
+  const [, type = ""] = /[;=]"?([\w.+-]{1,80}\/[\w.+-]{1,80})/.exec(head) ?? [];
+  const [, filename = ""] = /(?:filename|label)="?([^";:]{1,200})/i.exec(head) ?? [];
+  return { filename, contentType: openedType(type) };
+}
+
+/** The type if it says how to find more inside the file. Otherwise the bytes show what it is. */
+function openedType(type: string): string {
+  return /^(?:message|multipart)\/|calendar|vcard|directory|html|xml|pkcs7|pgp/i.test(type) ? type : "";
+}
+
+/** The `data:` URLs of a property: its value, or those in its parameters and its text. */
+function urlsIn(line: string): DataUrl[] {
+  if (!/data:/i.test(line)) return [];
+  const values = valueStarts(line, 0).map((start) => line.slice(start).trimStart());
+  const whole = values.filter((value) => /^data:/i.test(value));
+  return (whole.length > 0 ? whole : [line]).flatMap((place) => [...dataUrls(place)]);
+}
+
+/**
+ * The values in quoted-printable (vCard 2.1), whose soft line ends take the place of folding. Those that are text
+ * count as one file for each charset: an address book has hundreds.
+ */
+function quotedPrintableIn(text: string): FoldedFile[] {
+  const files: FoldedFile[] = [];
+  const texts = new Map<string, Buffer[]>();
+  const lines = text.replace(/(=[ \t]*)?(?:\r\n?|\n)[ \t]/g, (all, soft) => (soft ? all : "")).split(/\r\n?|\n/);
+  for (let at = 0; at < lines.length; at++) {
+    const line = lines[at] as string;
+    const head = headOf(line);
+    if (!saysQuotedPrintable.test(head)) continue;
+    const value = [line.slice(line.indexOf(":") + 1)];
+    while (at + 1 < lines.length && value.at(-1)?.trimEnd().endsWith("=")) value.push(lines[++at] as string);
+    const { content } = decodeTransfer(Buffer.from(value.join("\n")), "quoted-printable");
+    const [, charset] = /;charset=([^;:,]{1,40})/i.exec(head) ?? [];
+    const contentType = charset === undefined ? "" : `;charset=${charset}`;
+    if (/[\x00-\x08\x0e-\x1f]/.test(content.toString("latin1"))) files.push({ filename: "", contentType, content });
+    else {
+      const same = texts.get(contentType) ?? [];
+      texts.set(contentType, same);
+      same.push(content, newLine);
+    }
+  }
+  for (const [contentType, contents] of texts)
+    files.push({ filename: "", contentType, content: Buffer.concat(contents) });
+  return files;
+}
+
+const newLine = Buffer.from("\n");

@@ -69,7 +69,8 @@ export function gateHold(gate: Gate, facts: GateFacts): Hold | null {
 
 /**
  * The local part must match exactly, so a sub-address is a separate address. A domain does not allow a local part with
- * a route in it (`eve%evil.example`, `evil.example!eve`), or one in quotes: a server of that domain may pass such mail on.
+ * a route in it (`eve%evil.example`, `evil.example!eve`), or one in quotes: a server of that domain may pass such mail
+ * on.
  */
 function isAllowed(address: string, allow: ReadonlySet<string>): boolean {
   const read = readAddress(address);

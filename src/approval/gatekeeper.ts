@@ -74,10 +74,10 @@ export function createGatekeeper({
     // The conversations that the message follows from count, whichever one the agent names. Otherwise naming another
     // would be a way past the gate.
     const answered = await store.conversationsOf(agent.id, message.references);
-    const [newest, ...others] = [...new Set([...answered, ...conversations.filter((id) => typeof id === "string")])];
+    const [first, ...others] = [...new Set([...answered, ...conversations.filter((id) => typeof id === "string")])];
     const about = (conversation: string | null, withTexts: boolean) =>
       store.gateFacts({ agentId: agent.id, conversationId: conversation, addresses, withTexts });
-    const seen = await about(newest ?? null, withTexts);
+    const seen = await about(first ?? null, withTexts);
     const named = await Promise.all(others.map((conversation) => about(conversation, false)));
     const patterns = rules?.patterns ?? [];
     const isSearched = patterns.length > 0 || withTexts || rules?.unsearched === true;

@@ -3,6 +3,7 @@ import { outgoingTexts, type Unsearched } from "./outgoing.ts";
 
 const bytes = Buffer.from("504b03040001fffe80", "hex");
 const zip = `data:application/zip;base64,${bytes.toString("base64")}`;
+const percent = bytes.toString("hex").replace(/../g, "%$&");
 const named = (why: Unsearched["why"]) => [{ name: "a file inside the HTML", why }];
 
 const nobody = { replyTo: [], to: [], cc: [], bcc: [], inReplyTo: null, references: [], headers: [], attachments: [] };
@@ -27,6 +28,8 @@ test.each([
   ["a link over two lines", `<a href="${zip.replace("data", "da\nta")}">a</a>`],
   ["one of several pictures", `<img srcset="a.png 1x, ${zip} 2x">`],
   ["an address with many parameters", `<a href="${zip.replace(";", ";a=1;b=2;c=3;d=4;e=5;f=6;")}">a</a>`],
+  ["a link with blanks", `<a href="${zip.replace(";", ";        ")}">a</a>`],
+  ["a link in percent-encoding", `<a href="data:application/octet-stream,${percent}">a</a>`],
   ["a style", `<p style="background:url(${zip})">a</p>`],
   ["a style in escapes", `<p style="background:\\75rl(${zip.replace("data", "d\\61 ta")})">a</p>`],
   ["a style sheet", `<style>p{background:url('${zip}')}</style>`],

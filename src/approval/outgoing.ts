@@ -11,6 +11,7 @@ import {
   type OutgoingTexts,
   type Unsearched,
 } from "./attached-text.ts";
+import { contentOf, dataUrls } from "./data-urls.ts";
 
 export type { OutgoingText, OutgoingTexts, Unsearched } from "./attached-text.ts";
 
@@ -87,11 +88,6 @@ function lines(parts: readonly string[]): string {
   return parts.filter((part) => part !== "").join("\n");
 }
 
-/** Characters between the scheme and the comma: a media type with its parameters has a few dozen. */
-const DATA_TYPE_MAX = 500;
-/** The end of a URL that is not the whole value of its attribute. */
-const urlEnd = /[\s"'()<>]/g;
-
 /** Opens the files that HTML embeds (RFC 2397), in attributes and in style sheets, however they are spelt. */
 async function openDataUrls(
   html: string,
@@ -106,31 +102,10 @@ async function openDataUrls(
   );
   const seen = new Set<string>();
   for (const place of [...places, ...cssReadings(code)])
-    for (const { type, data, url } of dataUrls(place)) {
-      if (seen.has(url)) continue;
-      seen.add(url);
+    for (const found of dataUrls(place)) {
+      if (seen.has(found.url)) continue;
+      seen.add(found.url);
       if (seen.size > DATA_URLS_MAX) return miss({ name: where, why: "too large" });
-      await open({ filename: "", contentType: type || "text/plain", content: contentOf(type, data) }, where);
+      await open({ filename: "", contentType: found.type || "text/plain", content: contentOf(found) }, where);
     }
-}
-
-/** Every `data:` URL in an attribute or a style sheet. One at the very beginning extends to the end. */
-function* dataUrls(place: string): Generator<{ type: string; data: string; url: string }> {
-  let end = 0;
-  for (const { index } of place.matchAll(/data:/gi)) {
-    if (index < end) continue;
-    const typeAt = index + "data:".length;
-    const [type = ""] = place.slice(typeAt, typeAt + DATA_TYPE_MAX).split(",", 1);
-    const dataAt = typeAt + type.length + 1;
-    if (place[dataAt - 1] !== "," || (index > 0 && /[\s"'()<>]/.test(type))) continue;
-    urlEnd.lastIndex = dataAt;
-    end = index === 0 ? place.length : (urlEnd.exec(place)?.index ?? place.length);
-    yield { type, data: place.slice(dataAt, end), url: place.slice(index, end) };
-  }
-}
-
-function contentOf(type: string, data: string): Uint8Array {
-  if (!/;\s{0,5}base64$/i.test(type.trimEnd())) return Buffer.from(data);
-  const plain = data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(plain, "base64");
 }

@@ -55,7 +55,10 @@ describe("help", () => {
     ["-config c.yaml", "serve --config=c.yaml"],
     ["-config=c.yaml --print-config", "serve --config=c.yaml --print-config"],
     ["-config c.yaml -bootstrap-email", "bootstrap --config=c.yaml --email"],
+    ["-bootstrap-email -config c.yaml", "bootstrap --config=c.yaml --email"],
     ["config set -config x", "config set -config x"],
+    ["-config c.yaml inbox", "-config c.yaml inbox"],
+    ["--config c.yaml serve --print-config", "--config c.yaml serve --print-config"],
   ])("the original's %j is %j", (given, own) => {
     expect(withoutOriginalForm(given.split(" "))).toEqual(own.split(" "));
   });

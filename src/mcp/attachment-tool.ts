@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { isMessageFile } from "../mail.ts";
+import { ATTACHED_DEPTH_MAX, isMessageFile } from "../mail.ts";
 import { calendarLine } from "../message/calendar/words.ts";
 import type { AskedPart, TextReader } from "./body.ts";
 import { ToolFailure } from "./failure.ts";
@@ -57,7 +57,7 @@ export const getAttachment = tool({
     index: whole(0, 10_000, { description: "Its place in the message, from get_message." }),
     inside: Type.Optional(
       Type.String({
-        pattern: "^[0-9]{1,5}(\\.[0-9]{1,5}){0,4}$",
+        pattern: `^(0|[1-9][0-9]{0,4})(\\.(0|[1-9][0-9]{0,4})){0,${ATTACHED_DEPTH_MAX - 1}}$`,
         description:
           "For a file in an attached message: where that message is, such as `2`, or `2.0` one level deeper.",
       }),
@@ -87,7 +87,7 @@ export const getAttachment = tool({
       inside === undefined ? found.received : await messages.attachedMessage(message_id, inside, how);
     const listed = listedAt(message_id, index, attachments);
     const place = inside === undefined ? String(index) : `${inside}.${index}`;
-    if (as === "auto" && isMessageFile(listed) && place.split(".").length <= MESSAGES_DEPTH_MAX) {
+    if (as === "auto" && isMessageFile(listed) && place.split(".").length <= ATTACHED_DEPTH_MAX) {
       const message = await messages.attachedMessage(message_id, place, how);
       return outcomeOf(message_id, listed, await asMessage(message, place, asked, reader), fence);
     }
@@ -96,9 +96,6 @@ export const getAttachment = tool({
     return outcomeOf(message_id, listed, shown, fence);
   },
 });
-
-/** How deep the API reads messages inside messages. */
-const MESSAGES_DEPTH_MAX = 5;
 
 function listedAt(id: string, index: number, attachments: readonly Attachment[]): Attachment {
   const listed = attachments.find((file) => file.index === index);

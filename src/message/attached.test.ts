@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { ATTACHED_DEPTH_MAX, readAttachedMessage, readAttachment, readMail } from "./read.ts";
+import { ATTACHED_DEPTH_MAX } from "../mail.ts";
+import { readAttachedMessage, readAttachment, readMail } from "./read.ts";
 
 const limits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
 const message = (subject: string, ...parts: string[][]) => [

@@ -1,4 +1,5 @@
 import { type HeaderField, headerValue, type Mailbox } from "../mail.ts";
+import { readDate } from "./date.ts";
 import { htmlFromText } from "./html/from-text.ts";
 
 /** Characters quoted of a text; longer ones end with a note. Long threads stay below. */
@@ -29,8 +30,7 @@ export interface Texts {
 
 /** When a message says that it was written, or else when it was received. */
 export function quotedDate(headers: readonly HeaderField[], receivedAt: Date): Date {
-  const said = new Date((headerValue(headers, "Date") ?? "").replace(/\([^()]*\)/g, ""));
-  return said.getTime() > 0 && said.getUTCFullYear() < 10_000 ? said : receivedAt;
+  return readDate(headerValue(headers, "Date") ?? "") ?? receivedAt;
 }
 
 /**
@@ -60,9 +60,10 @@ export function withForwarded(own: Texts, original: Quotable): Texts {
     ["Date", original.date.toUTCString().replace("GMT", "+0000")],
     ["Subject", original.subject],
     ["To", named(original.to)],
-    ...(original.cc.length > 0 ? [["Cc", named(original.cc)] as [string, string]] : []),
+    ["Cc", named(original.cc)],
   ];
-  const head = [forwardedLine, ...rows.map(([name, value]) => `${name}: ${oneLine(value)}`)];
+  const shown = rows.filter(([name, value]) => value !== "" || name === "Subject");
+  const head = [forwardedLine, ...shown.map(([name, value]) => `${name}: ${oneLine(value)}`)];
   return {
     text: `${beginning(own.text)}${head.join("\n")}\n\n${text}\n`,
     html: htmlOf(own, html, (content) => [

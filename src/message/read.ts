@@ -1,9 +1,10 @@
 import { parseAddressHeader } from "mailparser";
 import type { Attachment, Defect, HeaderField, Mailbox, ReadMail } from "../mail.ts";
-import { isMessageFile, isQuoted, splitAddress } from "../mail.ts";
+import { ATTACHED_DEPTH_MAX, isMessageFile, isQuoted, splitAddress } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
+import { readDate } from "./date.ts";
 import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
@@ -170,9 +171,6 @@ export interface WholeAttachment {
   content: Uint8Array;
 }
 
-/** Messages inside messages that are read. */
-export const ATTACHED_DEPTH_MAX = 5;
-
 /**
  * Reads an attachment with its decoded bytes.
  * @param path Its index among `readMail(raw).attachments`; of a file in an attached message, the index of the message
@@ -286,14 +284,9 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
   else if (from.length > 1) defects.add("from_multiple");
   else if (!author) defects.add("from_ambiguous");
 
-  // RFC 5322 4.3 allows white space around colons.
-  const dateText = first("date")
-    .replace(/\([^()]*\)/g, "")
-    .replace(/\s+/g, " ")
-    .replace(/ ?: ?/g, ":");
-  const date = new Date(dateText);
-  const dated = date.getTime() > 0 && date.getUTCFullYear() < 10_000;
-  if (!dated) defects.add(dateText ? "date_invalid" : "date_missing");
+  const dateField = first("date");
+  const date = readDate(dateField);
+  if (!date) defects.add(dateField.trim() ? "date_invalid" : "date_missing");
 
   const subjectField = first("subject");
   const subjectText = decodeWords(subjectField.slice(0, SUBJECT_FIELD_CHARS_MAX));
@@ -311,7 +304,7 @@ function readHeader(block: HeaderBlock, charset: string | null): Header {
     messageId: idsIn("message-id")[0] ?? null,
     inReplyTo: idsIn("in-reply-to"),
     references: idsIn("references"),
-    date: dated ? date : null,
+    date,
     headers: readFields(block, charset),
     defects: defects.list,
   };

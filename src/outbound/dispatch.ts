@@ -18,7 +18,7 @@ import { startWork } from "../util/work.ts";
 import { contentHashOf } from "./content-hash.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
-import { providerIdOf } from "./provider-id.ts";
+import { providerIdOf, renamedMessageId } from "./provider-id.ts";
 import { retryDelay } from "./retry.ts";
 import { captureLane, domainOf, localLane, type Routes } from "./routes.ts";
 import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
@@ -359,6 +359,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const outcome = await send(raw)
       .then((first) => (first.kind === "eight-bit" ? encoded() : first))
       .finally(cancelEnd);
+    // Not with what `sevenBit` makes, unless that has a mistake.
     if (outcome.kind === "eight-bit")
       return settle(recipient, { kind: "refused", reply: `${upstream.settings.name} takes no 8-bit mail` });
     if (outcome.kind === "withdrawn") return { kind: "released", at: new Date(clock.now()), error: null };
@@ -370,8 +371,9 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     } else if (outages.up(own)) log.info("upstream.reachable", { upstream: upstream.settings.name });
     const settled = settle(recipient, outcome);
     if (settled.kind !== "sent") return settled;
-    const known = { messageId: work.message.emailMessageId, recipient: recipient.address };
-    return { ...settled, providerId: providerIdOf(settled.reply, known) };
+    const { emailMessageId: messageId } = work.message;
+    const providerId = providerIdOf(settled.reply, { messageId, recipient: recipient.address, sender: returnPath });
+    return { ...settled, providerId, sentAs: renamedMessageId(providerId, upstream.settings.host) };
   }
 
   /** Delivers mail to a mailbox of this server, as if it had come from outside. */

@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import { providerIdOf, renamedMessageId } from "./provider-id.ts";
 
 const own = "<0123456789abcdef0123456789abcdef@agents.example>";
+const sender = "bounce+msg_0123.0.abc@agents.example";
 
 const replies: [reply: string | null, id: string | null][] = [
   // Amazon SES, Exchange Online, Brevo, Postmark, Mailgun, SendGrid, Mailjet, SparkPost
@@ -36,6 +37,13 @@ const replies: [reply: string | null, id: string | null][] = [
   ["250 Message Queued (5E1D9C6A-1B2C-3D4E-5F60-718293A4B5C6.1)", "5E1D9C6A-1B2C-3D4E-5F60-718293A4B5C6.1"],
   // Exchange repeats the Message-ID that it got.
   [`250 2.6.0 ${own} [InternalId=12345678901234, Hostname=mx.example] Queued mail for delivery`, "12345678901234"],
+  // Servers may repeat the envelope.
+  [`250 2.1.5 <${sender}> accepted, queued as 4XyZ12AbCd`, "4XyZ12AbCd"],
+  [`250 OK <${sender.toUpperCase()}> <Bob@outside.example> <1@mx.example>`, null],
+  [`250 OK <${sender.toUpperCase()}> queued as <1@mx.example>`, "1@mx.example"],
+  [`250 2.0.0 OK ${own.toUpperCase()} queued as 4XyZ12AbCd`, "4XyZ12AbCd"],
+  [`250 Queued as ${own.replace("agents", "Agents")}`, null],
+  ["250 Message accepted for delivery. [BounceId=<x.1@bounce.upstream.example>]", null],
   // Not an id of the message
   ["250 2.0.0 <bob@outside.example> Saved", null],
   ["250 Great success", null],
@@ -44,7 +52,7 @@ const replies: [reply: string | null, id: string | null][] = [
   [null, null],
 ];
 test.each(replies)("%p: %p", (reply, id) => {
-  expect(providerIdOf(reply, { messageId: own, recipient: "bob@outside.example" })).toBe(id);
+  expect(providerIdOf(reply, { messageId: own, recipient: "bob@outside.example", sender })).toBe(id);
 });
 
 const renamed: [id: string | null, host: string | null, messageId: string | null][] = [

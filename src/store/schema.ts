@@ -318,6 +318,8 @@ export function schema(k: Kit) {
       smtpReply: k.text("smtp_reply"),
       /** The upstream's id of the message, or the Message-ID, without brackets, under which it sent the message. */
       providerMessageId: k.text("provider_message_id"),
+      /** The Message-ID, with brackets, by which the upstream replaced ours; null if it is not known to have done so. */
+      sentAs: k.text("sent_as"),
       /** Why it cannot leave, one sentence, if no reply says so. */
       error: k.text("error"),
       createdAt: k.time("created_at").notNull(),

@@ -159,6 +159,8 @@ export function readingCases(suite: McpSuite): void {
       ...{ shown_as: "text", untrusted: { filename: "e.csv", text: "x,2" } },
     });
     expect(await get(1, { inside: "5" })).toMatchObject({ isError: true });
+    const zeros = await get(0, { inside: "05" });
+    expect(zeros).toMatchObject({ isError: true, text: expect.stringContaining("inside") });
     const picture = await get(1);
     expect(picture.is.shown_as).toBe("picture");
     expect(picture.content[1]).toEqual({ type: "image", mimeType: "image/png", data: png.toString("base64") });

@@ -94,6 +94,16 @@ def test_files_go_out_and_come_in(client: E2AClient, agent: str, tmp_path: Path)
     assert client.outbox.attachment(sent.message_id, 0) == b"Hello"
 
 
+def test_files_of_held_mail_go_out_again(client: E2AClient, agent: str) -> None:
+    client.agents.update(agent, hitl_enabled=True)
+    to = "ann@elsewhere.example"
+    held = client.send(to, "Files", "Here.", from_=agent, attachments=[File("note.txt", b"Hello")])
+    files = client.outbox.get(held.message_id).attachments
+    again = client.send(to, "Again", "Here.", from_=agent, attachments=files)
+    assert client.outbox.attachment(again.message_id, 0) == b"Hello"
+    assert not client.approvals.approve(held.message_id, attachments=files).edited
+
+
 def test_messages_are_labelled_marked_and_deleted(server: Server, client: E2AClient, agent: str) -> None:
     server.deliver(agent, mail("To be kept"))
     (message,) = client.messages.list(agent=agent).to_list()

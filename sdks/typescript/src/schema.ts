@@ -505,7 +505,7 @@ export interface paths {
         };
         /**
          * Download an attachment
-         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; messages are read up to 5 deep.
          */
         get: operations["getAttachment"];
         put?: never;
@@ -525,7 +525,7 @@ export interface paths {
         };
         /**
          * Read an attached message
-         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; for messages inside messages also more, up to five.
+         * @description `index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of the file in it, such as `2.0`; messages are read up to 5 deep.
          */
         get: operations["getAttachedMessage"];
         put?: never;

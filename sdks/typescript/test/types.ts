@@ -66,6 +66,10 @@ export async function calls(): Promise<void> {
 }
 
 export async function lists(): Promise<void> {
+  client.keys.list({ page_size: 1, timeoutMs: 1 });
+  client.secrets.list({ page_size: 1, timeoutMs: 1 });
+  client.sessions.list({ page_size: 1, timeoutMs: 1 });
+  client.webhooks.list({ page_size: 1, timeoutMs: 1 });
   const list = client.messages.list({ status: "unread" });
   const page = await list;
   same<typeof page.messages, MessageSummary[]>(true);

@@ -1,6 +1,6 @@
 /** What every command that talks to a server starts with: its settings, a client, and a way to show the answer. */
 import { type Command, Option } from "commander";
-import { type E2AClient, NotFoundError } from "../../../sdks/typescript/src/index.ts";
+import { type E2AClient, ForbiddenError, NotFoundError } from "../../../sdks/typescript/src/index.ts";
 import { canAsk, columns, type Io, write } from "../terminal/io.ts";
 import { type Paint, painter, toJson } from "../terminal/output.ts";
 import { select } from "../terminal/prompts.ts";
@@ -88,23 +88,25 @@ export async function chooseAgent(session: Session, given?: string): Promise<str
 const SEARCHED_AGENTS_MAX = 20;
 
 /**
- * The agent that received the message: the setting, else the caller's only agent; of several, the one whose mailbox has
- * it. Throws CliError (exit 1) if no mailbox has it.
+ * The mailbox that received the message: the setting, else the one that has it among those of the caller's agents and of
+ * their domains' postmasters. Throws CliError (exit 1) if none has it.
  */
 export async function receiverOf(session: Session, id: string): Promise<string> {
   if (session.settings.agent.value) return chooseAgent(session);
   const { agents } = await session.client.agents.list();
-  if (agents.length < 2 || agents.length > SEARCHED_AGENTS_MAX) return chosenOf(session, agents);
+  if (agents.length === 0 || agents.length > SEARCHED_AGENTS_MAX) return chosenOf(session, agents);
   const roles = new Set(agents.map(({ domain }) => `postmaster@${domain}`));
   for (const email of [...agents.map((agent) => agent.email), ...roles]) {
     const how = { agent: email, peek: true, timeoutMs: DOWNLOAD_TIMEOUT_MS };
     const found = await session.client.messages.get(id, how).catch((error: unknown) => {
-      if (error instanceof NotFoundError) return null;
+      // An agent's key opens its own mailbox only.
+      if (error instanceof NotFoundError || error instanceof ForbiddenError) return null;
       throw error;
     });
     if (found) return email;
   }
-  throw new CliError(`None of your ${agents.length} agents received a message with this id.`, {
+  const whose = agents.length === 1 ? "Your agent has not" : `None of your ${agents.length} agents`;
+  throw new CliError(`${whose} received a message with this id.`, {
     code: "not_found",
     fix: "`e2a inbox --agent <address>` shows the ids of an agent's mail.",
   });

@@ -12,10 +12,13 @@ export function withoutOriginalForm(argv: readonly string[]): readonly string[] 
     const [, name, joined] = flagPattern.exec(argv[at] ?? "") ?? [];
     if (name === undefined) break;
     // Without its value, the flag is left to the command, which says that it is missing.
-    const value = joined ?? argv[++at];
+    const isAlone = joined === undefined && flagPattern.test(argv[at + 1] ?? "");
+    const value = joined ?? (isAlone ? undefined : argv[++at]);
     given.set(name, value === undefined ? "" : `=${value}`);
   }
-  if (given.size === 0) return argv;
+  // A command behind flags is no command line of the original, which took no other words.
+  const next = argv[at] ?? "-";
+  if (given.size === 0 || !next.startsWith("-")) return argv;
   const config = given.get("config");
   const email = given.get("bootstrap-email");
   return [

@@ -175,6 +175,24 @@ describe("read", () => {
     expect(JSON.parse(out)).toEqual(await world.api("GET", `/agents/${bot}/messages/${id}?peek=true`));
   });
 
+  test("of one agent, the postmaster's is found too", async () => {
+    const message = "From: admin@isp.example\r\nSubject: Your disk\r\n\r\nHi\r\n";
+    await deliver(world.app.app.smtp.port, { to: "postmaster@e2a.localhost", message });
+    const listed = await shell.run(["inbox", "--agent", "postmaster@e2a.localhost"], { env: world.env });
+    const [{ message_id }] = JSON.parse(listed.out).messages;
+    expect(JSON.parse((await shell.run(["read", message_id], { env: world.env })).out).subject).toBe("Your disk");
+    const { body: issued } = await world.app.api("POST", "/api/v1/keys", { name: "bot", scope: "agent", agent: bot });
+    const asAgent = { ...world.env, E2A_API_KEY: issued.key };
+    for (const [env, id] of [
+      [world.env, idOf(9)],
+      [asAgent, message_id],
+    ] as const) {
+      const missing = await shell.run(["read", id], { env, terminal: true });
+      expect(missing.code).toBe(1);
+      expect(missing.err).toContain("Your agent has not received a message with this id.");
+    }
+  });
+
   test("of several agents, the one that received it is found", async () => {
     await world.api("POST", "/agents", { slug: "another", agent_mode: "local" });
     await world.api("POST", "/agents", { slug: "zeta", agent_mode: "local" });
@@ -185,7 +203,7 @@ describe("read", () => {
     const message = "From: admin@isp.example\r\nSubject: Your server\r\n\r\nHi\r\n";
     await deliver(world.app.app.smtp.port, { to: "postmaster@e2a.localhost", message });
     const listed = await shell.run(["inbox", "--agent", "postmaster@e2a.localhost"], { env: world.env });
-    const [{ message_id }] = JSON.parse(listed.out).messages;
+    const [{ message_id }] = JSON.parse(listed.out).messages.slice(-1);
     expect(JSON.parse((await shell.run(["read", message_id], { env: world.env })).out).subject).toBe("Your server");
     const missing = await shell.run(["read", idOf(9)], { env: world.env, terminal: true });
     expect(missing.code).toBe(1);

@@ -49,7 +49,8 @@ const fileHeaders = {
 
 /**
  * The routes that links in reviewer mail open. GET and HEAD only show, because scanners, previews and prefetching
- * browsers follow links too. POST decides; the token, in its form or in the link, is the proof that a cross-site form does not have.
+ * browsers follow links too. POST decides; the token, in its form or in the link, is the proof that a cross-site form
+ * does not have.
  */
 export function approvalLinks(deps: RouteDeps) {
   const { approvals, store, clock } = deps;

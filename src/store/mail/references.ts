@@ -7,6 +7,7 @@ import { isUnguessable, providerKeys } from "../outbound/provider-keys.ts";
  * Mail programs keep a few dozen (RFC 5537 3.4.4), while a header of 1 MiB holds 100,000.
  */
 const IDS_MAX = 200;
+
 /** The conversation that these Message-IDs belong to; null if none is known. As `conversationsOf`. */
 export function* conversationOf(
   s: Scope,
@@ -37,7 +38,8 @@ export interface AnswerFacts {
  * come before all others.
  *
  * The ids that upstreams give to the agent's mail are among its own. Those that could be guessed count only in mail from
- * the recipient they were given for, so that guesses show a stranger nothing but that recipient's conversation.
+ * the recipient they were given for, so a stranger who guesses one, and writes in that recipient's name, reaches only a
+ * conversation with that recipient.
  */
 export function* conversationsOf(
   s: Scope,
@@ -48,9 +50,7 @@ export function* conversationsOf(
   const ids = [...new Set(references)];
   const wanted = ids.length > IDS_MAX ? [...ids.slice(0, IDS_MAX / 2), ...ids.slice(-IDS_MAX / 2)] : ids;
   if (wanted.length === 0) return [];
-  const own = new Map<string, string>();
-  for (const [id, conversation] of yield* renamedIn(s, agentId, wanted, answer)) own.set(id, conversation);
-  for (const row of yield* selectOwn(s, { agentId, ids: wanted })) own.set(row.emailMessageId, row.conversationId);
+  const own = yield* ownAmong(s, agentId, wanted, answer);
   const received = new Map<string, string>();
   const others = wanted.filter((id) => !own.has(id));
   const firsts = others.length === 0 ? [] : yield* selectFirsts(s, { agentId, ids: others });
@@ -67,6 +67,16 @@ export function* conversationsOf(
   // The server's own mail has no conversation. If a reviewer forwards it to the agent, it begins one.
   found.delete("");
   return [...found];
+}
+
+/**
+ * Those of the Message-IDs that the agent's own mail has, by e2a or by an upstream, with its conversations. As
+ * `conversationsOf`.
+ */
+export function* ownAmong(s: Scope, agentId: string, ids: string[], answer?: AnswerFacts): Verb<Map<string, string>> {
+  const own = yield* renamedIn(s, agentId, ids, answer);
+  for (const row of yield* selectOwn(s, { agentId, ids })) own.set(row.emailMessageId, row.conversationId);
+  return own;
 }
 
 function selectOwn(s: Scope, { agentId, ids }: { agentId: string; ids: string[] }) {

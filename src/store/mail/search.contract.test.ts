@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
-import { addAgent, addMessage } from "../../../test/store/rows.ts";
+import { addAccount, addAgent, addMessage, mailFor } from "../../../test/store/rows.ts";
 import { onEveryDatabase } from "../../../test/store/stores.ts";
+import { renewContent } from "./renew.ts";
 import { queryWords, searchWords } from "./search.ts";
 
 test.each([
@@ -189,6 +190,25 @@ onEveryDatabase((it) => {
           expect({ text, q, found: found.map((row) => row.id) }).toEqual({ text, q, found: [id] });
         }
     }
+  });
+
+  test("the words of a message that is read anew are found once for all who have it", async () => {
+    const owner = await addAccount(it.store);
+    const agents = await Promise.all(Array.from({ length: 12 }, () => addAgent(it.store, { userId: owner.id })));
+    const mail = mailFor(agents.map(({ id }) => id));
+    await it.store.acceptInbound(mail);
+    let reads = 0;
+    const content = {
+      ...mail.content,
+      get text() {
+        reads++;
+        return "Bring twelve stools.";
+      },
+    };
+    await it.engine.write((s) => renewContent(s, mail.raw.sha256, { ...mail, content }));
+    expect(reads).toBeLessThan(agents.length);
+    for (const { id } of agents)
+      expect(await it.store.listMessages(id, { q: "stools" }, { sort: "desc", limit: 2 })).toHaveLength(1);
   });
 
   test("a message with more text than the index holds is stored, and its beginning is found", async () => {

@@ -140,6 +140,7 @@ function* applyEdit(s: Scope, message: OutboundRow, edit: Edit, now: Date): Verb
       leaseToken: null,
       smtpReply: null,
       providerMessageId: null,
+      sentAs: null,
       error: null,
       createdAt: message.createdAt,
       updatedAt: now,

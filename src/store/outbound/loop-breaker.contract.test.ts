@@ -142,6 +142,28 @@ onEveryDatabase((it) => {
     expect(await say(agent.id, "conv_9", 5, to)).toMatchObject({ loopKey: `address ${to}`, hold: { rule: "loop" } });
   });
 
+  test("a follow-up to the agent's own mail by the id that the upstream gave it is no answer", async () => {
+    const agent = await addAgent(it.store);
+    const to = `${unique("pager")}@people.example`;
+    const providerId = `0100018f2a3b4c5d-${crypto.randomUUID()}-000000`;
+    const first = outboundFor(agent.id, { recipients: [{ address: to, lease: "l" }], now: later(0) });
+    const { message } = (await it.store.acceptOutbound(first))!;
+    const sent = { kind: "sent", method: "smtp", status: "sent", reply: "250 Ok", providerId } as const;
+    await it.store.finishRecipient({ messageId: message.id, n: 0, leaseToken: "l" }, sent, later(1));
+    const followUp = async (id: string, ms: number) => {
+      const one = outboundFor(agent.id, { limits, now: later(ms), recipients: [to], references: [id] });
+      one.message.content.inReplyTo = id;
+      return (await it.store.acceptOutbound(one))!.message;
+    };
+    for (let i = 0; i < 5; i++)
+      expect(await followUp(`<${providerId}@email.amazonses.com>`, 10 + i)).toMatchObject({
+        ...{ hold: null, isAnswer: false, conversationId: message.conversationId },
+      });
+    const others = `<0100018f2a3b4c5d-${crypto.randomUUID()}-000000@email.amazonses.com>`;
+    const holds = [20, 21, 22, 23].map((ms) => followUp(others, ms));
+    expect((await Promise.all(holds)).filter(({ hold }) => hold?.rule === "loop")).toHaveLength(1);
+  });
+
   test("a list or help desk that answers from another address makes a loop too", async () => {
     const agent = await addAgent(it.store);
     let ms = 0;

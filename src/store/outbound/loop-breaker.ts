@@ -1,6 +1,7 @@
 import { and, desc, eq, gt, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
+import { ownAmong } from "../mail/references.ts";
 import type { Hold } from "../schema.ts";
 import type { SendLimits } from "./send-limits.ts";
 
@@ -22,9 +23,9 @@ function partsOf(key: string): { kind: string; name: string } {
 
 /**
  * Returns those of the keys for which a new message is an answer, and so may be a turn of a loop. A reply to a message
- * that is not the agent's own is one for all of its keys; any other message is one where mail has come in since the
- * agent's last: in the conversation; from the address, or in the conversation of the last message to it, because a list
- * or a help desk answers from another. An agent that writes unasked makes no loop, however often.
+ * that is not the agent's own, under either of its ids, is one for all of its keys; any other message is one where mail
+ * has come in since the agent's last: in the conversation; from the address, or in the conversation of the last message
+ * to it, because a list or a help desk answers from another. An agent that writes unasked makes no loop, however often.
  */
 export function* answeredKeys(
   s: Scope,
@@ -32,20 +33,13 @@ export function* answeredKeys(
   keys: string[],
   inReplyTo: string | null,
 ): Verb<ReadonlySet<string>> {
-  if (inReplyTo !== null && (yield* selectOwn(s, { agentId, messageId: inReplyTo })).length === 0) return new Set(keys);
+  // Without a limit there are no keys.
+  if (keys.length > 0 && inReplyTo !== null && (yield* ownAmong(s, agentId, [inReplyTo])).size === 0)
+    return new Set(keys);
   const answered = new Set<string>();
   for (const key of keys) if (yield* hasBeenAnswered(s, agentId, key)) answered.add(key);
   return answered;
 }
-
-const selectOwn = statement(
-  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; messageId: string }>) =>
-    db
-      .select({ id: messages.id })
-      .from(messages)
-      .where(and(eq(messages.agentId, p.agentId), eq(messages.emailMessageId, p.messageId)))
-      .limit(1),
-);
 
 const selectLastSentIn = statement(
   ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; conversationId: string }>) =>
@@ -129,8 +123,9 @@ export function* holdLoop(
     }
     const { kind, name } = partsOf(key);
     const where = kind === "conversation" ? "in this conversation" : `to ${name}`;
+    const answers = loopMessages === 1 ? "1 answer" : `${loopMessages} answers`;
     const minutes = Math.round(loopWindowMs / MINUTE_MS);
-    const reason = `It looks like a loop: more than ${loopMessages} answers ${where} within ${minutes} minutes.`;
+    const reason = `It looks like a loop: more than ${answers} ${where} within ${minutes} minutes.`;
     return { key, hold: { rule: "loop", reason }, first: !stopped };
   }
   return null;

@@ -230,6 +230,7 @@ export function* queueNotice(s: Scope, { recipient, lane, raw, ...notice }: Noti
     leaseToken: null,
     smtpReply: null,
     providerMessageId: null,
+    sentAs: null,
     error: null,
     createdAt: now,
     updatedAt: now,

@@ -130,6 +130,7 @@ export function* acceptOutbound(s: Scope, input: NewOutbound): Verb<(Outbound & 
       leaseToken: lease,
       smtpReply: null,
       providerMessageId: null,
+      sentAs: null,
       error: null,
       createdAt: now,
       updatedAt: now,

@@ -169,6 +169,8 @@ export type RecipientOutcome =
       reply: string | null;
       /** The next host's id of the message, if its reply has one. */
       providerId?: string | null;
+      /** The Message-ID, with brackets, by which it replaced ours. */
+      sentAs?: string | null;
     }
   /** It failed temporarily and is tried again at `at`. */
   | { kind: "retry"; at: Date; reply: string | null; error: string | null }
@@ -186,6 +188,7 @@ interface Finish {
   reply: string | null;
   method: Method | null;
   providerId: string | null;
+  sentAs: string | null;
   at: Date;
   now: Date;
 }
@@ -204,7 +207,7 @@ const updateToFinished = statement((s, p: Params<Finish>, kind: RecipientOutcome
       error: p.error,
       ...(isTried ? { updatedAt: p.now, attempts: sql`${recipients.attempts} + 1`, smtpReply: p.reply } : {}),
       ...(isFinal(kind) ? { queue: "done" as const } : { nextAttemptAt: p.at }),
-      ...(kind === "sent" ? { method: p.method, providerMessageId: p.providerId } : {}),
+      ...(kind === "sent" ? { method: p.method, providerMessageId: p.providerId, sentAs: p.sentAs } : {}),
     })
     .where(and(eq(recipients.messageId, p.messageId), eq(recipients.n, p.n), eq(recipients.leaseToken, p.leaseToken)))
     .returning();
@@ -231,6 +234,7 @@ export function* finishRecipient(
     reply: "reply" in outcome ? outcome.reply : null,
     method: outcome.kind === "sent" ? outcome.method : null,
     providerId: (outcome.kind === "sent" && outcome.providerId) || null,
+    sentAs: (outcome.kind === "sent" && outcome.sentAs) || null,
     at: "at" in outcome ? outcome.at : now,
     now,
   };

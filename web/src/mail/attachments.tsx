@@ -1,5 +1,5 @@
 import { Download, Paperclip } from "lucide-react";
-import { isMessageFile } from "../../../src/mail.ts";
+import { ATTACHED_DEPTH_MAX, isMessageFile } from "../../../src/mail.ts";
 import { visibleLine } from "../../../src/message/text/visible.ts";
 import type { Attachment } from "../api/client.ts";
 import { Badge } from "../ui/badge.tsx";
@@ -19,9 +19,6 @@ function sizeText(bytes: number): string {
 /** Matches file names whose extension a computer may execute. */
 const runnable =
   /\.(?:exe|scr|bat|cmd|com|pif|msi|js|jse|vbs|vbe|wsf|ps1|jar|app|dmg|pkg|apk|sh|lnk|hta|reg|iso|img)\s*$/i;
-
-/** Messages inside messages that the API reads, one in the other. */
-const MESSAGES_DEPTH_MAX = 5;
 
 /**
  * The attachments, as downloads: none is opened in the page. `source` is the message's route, `within` the index of the
@@ -45,7 +42,7 @@ export function Attachments({
         const place = within === undefined ? `${index}` : `${within}.${index}`;
         const name = filename || `attachment-${index}`;
         const readable =
-          read && isMessageFile({ content_type, filename }) && place.split(".").length <= MESSAGES_DEPTH_MAX;
+          read && isMessageFile({ content_type, filename }) && place.split(".").length <= ATTACHED_DEPTH_MAX;
         return (
           <li key={index} className="flex items-center gap-1">
             <a

@@ -70,7 +70,7 @@ export function Composer({
               ))}
             </>
           ) : (
-            <>As {agent}, with its text and its files</>
+            <>As {agent}, with the message's text and files</>
           )}
         </p>
         <IconButton icon={X} label="Discard" onClick={onClose} className="-m-1.5" />

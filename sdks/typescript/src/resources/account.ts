@@ -1,6 +1,16 @@
 import type { CallOptions, PostOptions } from "../http.ts";
 import type { List } from "../list.ts";
-import type { Answer, ApiKey, Body, NewApiKey, NewSigningSecret, Overview, Session, SigningSecret } from "../types.ts";
+import type {
+  Answer,
+  ApiKey,
+  Body,
+  NewApiKey,
+  NewSigningSecret,
+  Overview,
+  Query,
+  Session,
+  SigningSecret,
+} from "../types.ts";
 import { path, Resource } from "./resource.ts";
 
 /** The account that owns the key. */
@@ -36,8 +46,8 @@ export class Keys extends Resource {
     return this.http.json("/api/v1/keys", { method: "POST", body }, options);
   }
 
-  list(options?: CallOptions): List<Answer<"listKeys">, ApiKey> {
-    return this.pages<Answer<"listKeys">, "keys">("/api/v1/keys", "keys", { ...options });
+  list(query: Query<"listKeys"> & CallOptions = {}): List<Answer<"listKeys">, ApiKey> {
+    return this.pages<Answer<"listKeys">, "keys">("/api/v1/keys", "keys", query);
   }
 
   /** Revokes a key at once, also for open sockets. */
@@ -53,9 +63,9 @@ export class Secrets extends Resource {
     return this.http.json("/api/v1/users/me/signing-secrets", { method: "POST", body }, options);
   }
 
-  list(options?: CallOptions): List<Answer<"listSigningSecrets">, SigningSecret> {
+  list(query: Query<"listSigningSecrets"> & CallOptions = {}): List<Answer<"listSigningSecrets">, SigningSecret> {
     const url = "/api/v1/users/me/signing-secrets";
-    return this.pages<Answer<"listSigningSecrets">, "secrets">(url, "secrets", { ...options });
+    return this.pages<Answer<"listSigningSecrets">, "secrets">(url, "secrets", query);
   }
 
   async delete(id: string, options?: CallOptions): Promise<void> {
@@ -65,8 +75,8 @@ export class Secrets extends Resource {
 
 /** Signed-in browsers. */
 export class Sessions extends Resource {
-  list(options?: CallOptions): List<Answer<"listSessions">, Session> {
-    return this.pages<Answer<"listSessions">, "sessions">("/api/v1/sessions", "sessions", { ...options });
+  list(query: Query<"listSessions"> & CallOptions = {}): List<Answer<"listSessions">, Session> {
+    return this.pages<Answer<"listSessions">, "sessions">("/api/v1/sessions", "sessions", query);
   }
 
   async delete(id: string, options?: CallOptions): Promise<void> {

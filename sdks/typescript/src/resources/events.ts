@@ -51,8 +51,8 @@ export class Webhooks extends Resource {
     return this.http.json("/api/v1/webhooks", { method: "POST", body }, options);
   }
 
-  list(options?: CallOptions): List<Answer<"listWebhooks">, Webhook> {
-    return this.pages<Answer<"listWebhooks">, "webhooks">("/api/v1/webhooks", "webhooks", { ...options });
+  list(query: Query<"listWebhooks"> & CallOptions = {}): List<Answer<"listWebhooks">, Webhook> {
+    return this.pages<Answer<"listWebhooks">, "webhooks">("/api/v1/webhooks", "webhooks", query);
   }
 
   get(id: string, options?: CallOptions): Promise<Webhook> {

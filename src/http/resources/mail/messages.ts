@@ -1,4 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
+import { ATTACHED_DEPTH_MAX } from "../../../mail.ts";
 import { signers } from "../../../notify/sign.ts";
 import { authHeadersOf, noteSigned } from "../../../notify/webhook.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
@@ -320,11 +321,13 @@ export function messages(deps: RouteDeps) {
 
 const insideOfMessages =
   "`index` is the attachment's, or, for a file in an attached message, the index of the message, a dot and the index of " +
-  "the file in it, such as `2.0`; for messages inside messages also more, up to five.";
+  `the file in it, such as \`2.0\`; messages are read up to ${ATTACHED_DEPTH_MAX} deep.`;
 
 /** The path that an index like `2.0` means; null if it is none. */
 function pathOf(index: string): number[] | null {
-  return /^(?:0|[1-9]\d{0,4})(?:\.(?:0|[1-9]\d{0,4})){0,5}$/.test(index) ? index.split(".").map(Number) : null;
+  const path = index.split(".", ATTACHED_DEPTH_MAX + 2);
+  const isPath = path.length <= ATTACHED_DEPTH_MAX + 1 && path.every((one) => /^(?:0|[1-9]\d{0,4})$/.test(one));
+  return isPath ? path.map(Number) : null;
 }
 
 function filterOf(asked: Given<typeof ListQuery>): { filter: MessageFilter; sort: "asc" | "desc" } {

@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { startTestApp } from "../../../../test/support/app.ts";
 import type { Store } from "../../../store/store.ts";
-import { createVault } from "../../../vault.ts";
+import { createVault, loadOrCreateKeyFile } from "../../../vault.ts";
 import { readPage } from "../../framework/pages.ts";
 import { type ListedOutbound, readOutbound } from "./outbound-list.ts";
 
@@ -11,6 +12,15 @@ interface Listed {
   id?: string;
   message_id?: string;
 }
+
+test("a token of an earlier version, which names no expiry, does not begin the list of held mail anew", async () => {
+  await using it = await startTestApp();
+  const vault = createVault(await loadOrCreateKeyFile(join(it.dataDir, "encryption.key")));
+  const context = `page ${JSON.stringify(["outbound", it.userId, { status: "pending_approval" }])}`;
+  const token = Buffer.from(vault.seal(JSON.stringify([`msg_${"0".repeat(32)}`]), context)).toString("base64url");
+  const { status, body } = await it.api("GET", `/api/v1/messages?status=pending_approval&token=${token}`);
+  expect({ status, errors: body.errors }).toMatchObject({ status: 400, errors: [{ field: "token" }] });
+});
 
 test("a page ends with the message whose text fills it, and the next one begins there", async () => {
   await using it = await startTestApp();

@@ -92,7 +92,8 @@ export function outbound(deps: RouteDeps) {
         const { rows, next } = await readPage<ListedOutbound<Static<typeof Outbound>>, [string, ...number[]]>(
           vault,
           { ...query, page_size: query.page_size ?? (isPending ? PENDING_PAGE_SIZE : undefined) },
-          ["outbound", caller.user.id, filter],
+          // Tokens of earlier versions have no expiry, and would begin this list anew.
+          ["outbound", caller.user.id, filter, ...(isPending ? [sort] : [])],
           (at, limit) => {
             const after = at ? { id: at[0], expiresAt: at[1] === undefined ? undefined : new Date(at[1]) } : undefined;
             return readOutbound(store, caller.user.id, filter, { sort, limit, after }, show, charsOf);

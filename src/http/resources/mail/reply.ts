@@ -45,7 +45,10 @@ function leftOut(unproven: Unproven[]): string | undefined {
 function checkTexts(texts: Texts): void {
   for (const [field, text] of [["body", texts.text] as const, ["html_body", texts.html ?? ""] as const])
     if (Buffer.byteLength(text) > TEXT_BYTES_MAX)
-      throw invalid([{ field, message: `makes more than ${TEXT_BYTES_MAX} bytes with what it quotes` }]);
+      throw invalid(
+        [{ field, message: `makes more than ${TEXT_BYTES_MAX} bytes with what it quotes` }],
+        `Shorten ${field}, or send \`quote_history: false\`.`,
+      );
 }
 
 /** Addresses that a sentence names for one field. */

@@ -2,12 +2,10 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../../../test/smtp/scripted-smtp.ts";
 import { deliver } from "../../../../test/smtp/smtp-client.ts";
+import { addOutbound } from "../../../../test/store/rows.ts";
 import { startTestApp } from "../../../../test/support/app.ts";
 import { createOwner, issueKey } from "../../../accounts.ts";
-import type { Config } from "../../../config.ts";
-import type { AgentRow } from "../../../store/schema.ts";
 import { createVault, loadOrCreateKeyFile } from "../../../vault.ts";
-import { findMessage } from "./submit.ts";
 
 /** Starts an app with one agent and an upstream that answers as scripted. */
 async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, unknown> = {}) {
@@ -23,8 +21,8 @@ async function startWithUpstream(on: ScriptedOptions["on"], set: Record<string, 
   const { body: agent } = await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   return {
     upstream,
-    app: it.app,
     agent: agent.email as string,
+    app: it.app,
     smtp: it.app.smtp.port,
     api: it.api,
     /** The Authorization header of another account. */
@@ -63,6 +61,17 @@ test("what the upstream takes is sent, and named as the upstream named it", asyn
   expect(named).toEqual({
     ...{ postfix: "4XyZ12AbCd", exim: "1rXyZa-0004Bc-2D", ses: "0100018d2e3f-a1b2-c3d4-000000", chatty: undefined },
   });
+});
+
+test("a return path in the reply is not the id that the upstream gave", async () => {
+  let from = "";
+  await using it = await startWithUpstream((stage, address) => {
+    if (stage === "mail") from = address;
+    return stage === "message" ? `250 OK <${from}> queued as 4XyZ12AbCd` : undefined;
+  });
+  const { body } = await it.send(["ann@outside.example"]);
+  expect(from).toContain("@");
+  expect((await it.api("GET", `/api/v1/messages/${body.message_id}`)).body.provider_message_id).toBe("4XyZ12AbCd");
 });
 
 test("an answer to the id that the upstream gave is in the conversation of what it answers", async () => {
@@ -206,20 +215,34 @@ test("a follow-up names the copies that recipients know of, and no hidden one", 
   expect(named).toEqual([ids[ofAnn] as string]);
 });
 
-test("a follow-up names a copy as the upstream of the agent's own domain renamed it", async () => {
-  const id = `0102-${crypto.randomUUID()}-000000`;
-  await using it = await startWithUpstream((stage) => (stage === "message" ? `250 Ok ${id}` : undefined));
-  const { body } = await it.send(["ann@outside.example"]);
-  const { store, config } = it.app;
-  const agent = (await store.getAgent(it.agent)) as AgentRow;
-  const at = (region: string) => ({ ...config.outboundSmtp, host: `email-smtp.${region}.amazonaws.com` });
-  const named = async (byDomain: Config["outboundSmtp"]["byDomain"]) => {
-    const known = { store, config: { ...config, outboundSmtp: { ...at("us-west-2"), byDomain } } };
-    return (await findMessage(known, agent, body.message_id))?.original.references;
-  };
-  expect(await named([])).toEqual([`<${id}@us-west-2.amazonses.com>`]);
-  const own = { ...at("eu-west-1"), domain: agent.domain } as Config["outboundSmtp"]["byDomain"][number];
-  expect(await named([own])).toEqual([`<${id}@eu-west-1.amazonses.com>`]);
+test("a quote that makes the text too long is refused, with the remedy", async () => {
+  await using it = await startWithUpstream(undefined);
+  const message = "From: ann@outside.example\r\nSubject: Noon\r\n\r\nIs noon fine?\r\n";
+  await deliver(it.smtp, { from: "ann@outside.example", to: it.agent, message });
+  const path = `/api/v1/agents/${it.agent}/messages`;
+  const [{ message_id: id }] = (await it.api("GET", path)).body.messages;
+  const reply = { body: "x".repeat(4 * 1024 * 1024), quote_history: true };
+  const { status, body } = await it.api("POST", `${path}/${id}/reply`, reply);
+  expect({ status, body }).toMatchObject({
+    ...{ status: 400, body: { errors: [{ field: "body" }], fix: expect.stringContaining("quote_history: false") } },
+  });
+});
+
+test("a follow-up names the id of then, although the upstream is another one now", async () => {
+  await using it = await startWithUpstream(undefined);
+  const { store } = it.app;
+  const ses = `<0100-${crypto.randomUUID()}-000000@eu-west-1.amazonses.com>`;
+  const { message } = await addOutbound(store, it.agent, {
+    recipients: [{ address: "ann@outside.example", lease: "l" }],
+  });
+  const leased = { messageId: message.id, n: 0, leaseToken: "l" };
+  const providerId = ses.slice(1, ses.indexOf("@"));
+  const sent = { kind: "sent", method: "smtp", status: "sent", reply: `250 Ok ${providerId}`, providerId } as const;
+  expect(await store.finishRecipient(leased, { ...sent, sentAs: ses }, new Date())).toBe("sent");
+  const follow = `/api/v1/agents/${it.agent}/messages/${message.id}/reply`;
+  const { body } = await it.api("POST", follow, { body: "One more thing." });
+  const { body: raw } = await it.api("GET", `/api/v1/messages/${body.message_id}/raw`);
+  expect(raw).toContain(ses);
 });
 
 test("files of a forward that share a Content-ID are shown and sent as they are", async () => {

@@ -1,6 +1,5 @@
 import type { Static } from "@sinclair/typebox";
 import { type Quotable, quotedDate } from "../../../message/quote.ts";
-import { renamedMessageId } from "../../../outbound/provider-id.ts";
 import { inboundOriginal, type Original, outboundOriginal } from "../../../outbound/reply.ts";
 import type { SendRequest } from "../../../outbound/send.ts";
 import type { Outbound } from "../../../store/outbound/outbound.ts";
@@ -83,7 +82,7 @@ export function prefersAsync(request: Request, set: Context["set"]): boolean {
 
 /** Finds the agent's message with this id, received or sent; null if there is none. */
 export async function findMessage(
-  { store, config }: Pick<RouteDeps, "store" | "config">,
+  { store }: Pick<RouteDeps, "store">,
   agent: AgentRow,
   id: string,
 ): Promise<Found | null> {
@@ -99,11 +98,9 @@ export async function findMessage(
   const outbound = await store.getOutbound(agent.userId, id);
   // The server's own mail to reviewers must not be answered or forwarded: it has links that decide.
   if (outbound?.message.agentId !== agent.id || outbound.message.type === "notice") return null;
-  const { outboundSmtp: upstream } = config;
-  const { host } = upstream.byDomain.find(({ domain }) => domain === agent.domain) ?? upstream;
   // The ids of hidden copies would tell the others that there were some.
   const known = outbound.recipients.filter(({ kind }) => kind !== "bcc");
-  const renamed = known.flatMap((one) => renamedMessageId(one.providerMessageId, host) ?? []);
+  const renamed = known.flatMap(({ sentAs }) => sentAs ?? []);
   const { subject, createdAt: date } = outbound.message;
   const { from, to, cc, text, html } = outbound.message.content;
   const quotable = { from, to, cc, subject, date, text, html };

@@ -72,11 +72,15 @@ def files(given: Optional[Sequence[Attachable]]) -> Optional[Sequence[Mapping[st
     return None if given is None else [_file(one) for one in given]
 
 
+#: What the API takes of an attachment, unlike what it says of one.
+_FILE_MEMBERS = ("filename", "content_type", "data", "content_id")
+
+
 def _file(given: Attachable) -> Mapping[str, Any]:
     if isinstance(given, os.PathLike):
         given = File.from_path(given)
     if isinstance(given, Model):
-        return given.raw
+        return {name: given.raw[name] for name in _FILE_MEMBERS if name in given.raw}
     if not isinstance(given, File):
         return given
     kind = given.content_type or mimetypes.guess_type(given.filename)[0]

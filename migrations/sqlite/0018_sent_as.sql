@@ -1,0 +1,3 @@
+-- The Message-ID by which the upstream replaced ours, for each recipient. Follow-ups name it, even if the upstream has
+-- changed since.
+ALTER TABLE outbound_recipients ADD COLUMN sent_as TEXT;
