@@ -2,6 +2,7 @@ import type { HeaderField, Mailbox } from "../mail.ts";
 import { cssReadings } from "../message/html/css-text.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import { readMarkup } from "../message/html/markup.ts";
+import { base64Readings } from "../message/mime/base64.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import {
   attachedTexts,
@@ -110,7 +111,8 @@ async function openDataUrls(
       if (seen.has(url)) continue;
       seen.add(url);
       if (seen.size > DATA_URLS_MAX) return miss({ name: where, why: "too large" });
-      await open({ filename: "", contentType: type || "text/plain", content: contentOf(type, data) }, where);
+      for (const content of contentsOf(type, data))
+        await open({ filename: "", contentType: type || "text/plain", content }, where);
     }
 }
 
@@ -129,8 +131,8 @@ function* dataUrls(place: string): Generator<{ type: string; data: string; url: 
   }
 }
 
-function contentOf(type: string, data: string): Uint8Array {
-  if (!/;\s{0,5}base64$/i.test(type.trimEnd())) return Buffer.from(data);
+function contentsOf(type: string, data: string): Uint8Array[] {
+  if (!/;\s{0,5}base64$/i.test(type.trimEnd())) return [Buffer.from(data)];
   const plain = data.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(plain, "base64");
+  return base64Readings(Buffer.from(plain));
 }

@@ -111,6 +111,8 @@ test.each<[string, Searched]>([
   ["escapes of JSON", { text: `{"k": "${github.replace(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}"}` }],
   ["base64", { text: `Here: ${btoa(`The token is ${github}.`)}` }],
   ["lines of base64", { text: `${btoa(`The token is ${github}.`).replace(/.{24}/g, "$&\r\n")}\r\nThanks` }],
+  ["lines of base64 that are padded each", { text: `${btoa("Good morning, Ann")}\r\n${btoa(`It is ${github}.`)}` }],
+  ["base64 with hyphens", { text: btoa(`The token is ${github}.`).replace(/.{5}/g, "$&-") }],
   ["base64 of UTF-16", { text: Buffer.from(`The token is ${github}.`, "utf16le").toString("base64") }],
   ["a file name", { filenames: [`${github}.txt`] }],
 ])("a token hidden by %s is found", (_, searched) => {
