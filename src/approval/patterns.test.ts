@@ -165,6 +165,14 @@ test.each([
   '<p style="display:inline">',
   '<br style="display:none">',
   "<svg><style><b>",
+  "<svg><style></svg><!-- -->",
+  "<math><style><mi></mi>",
+  "<math><textarea><!-- -->",
+  "<math><mi><![CDATA[]]>",
+  "<svg><desc><![CDATA[]]>",
+  '<i ="><b>',
+  "<textarea>&shy;",
+  "<div><svg><style></div>",
 ])("words with %p inside, where browsers break no line, are found", (tag) => {
   expect(isIn("falcon", { html: `<p>fal${tag}con<i></i></p>` })).toBe(true);
   expect(isIn("project falcon*", { html: `<p>project fal${tag}con<i></i></p>` })).toBe(true);
