@@ -8,7 +8,7 @@ import { cleanFilename, cleanLine } from "../text/clean.ts";
 import { unenriched } from "../text/enriched.ts";
 import { unflowed } from "../text/flowed.ts";
 import { fileType, contentOf as tnefContent, nameOf as tnefName } from "../tnef/message.ts";
-import { newRtfBudget, readTnef, type TnefMessage } from "../tnef/tnef.ts";
+import { newTnefBudget, readTnef, type TnefMessage } from "../tnef/tnef.ts";
 import { base64Readings } from "./base64.ts";
 import { decodeText } from "./charset.ts";
 import { contentId, describedName, fileName, typeParameter } from "./part.ts";
@@ -75,7 +75,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const isAll = wanted === "all" || wanted === "every part";
   /** Texts in files like winmail.dat. */
   const packed: TnefMessage[] = [];
-  const rtfBudget = newRtfBudget();
+  const tnefBudget = newTnefBudget();
   let wrappers = 0;
   let bytesLeft = TEXT_BYTES_MAX;
 
@@ -114,7 +114,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const nameOf = ({ header }: MimePart) => fileName(header, charset) || describedName(header);
   /** Lists what is in a file like winmail.dat instead of it. False if that cannot be read. */
   const openTnef = (content: Buffer): boolean => {
-    const found = readTnef(content, rtfBudget);
+    const found = readTnef(content, tnefBudget);
     if (found === null) defects.add("tnef_unreadable");
     for (const file of found?.files ?? [])
       list(tnefName(file), fileType(file), cleanLine(file.contentId), tnefContent(file));
