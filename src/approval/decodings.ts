@@ -1,3 +1,5 @@
+import { base64Readings } from "../message/mime/base64.ts";
+
 /** The shortest run of base64 that is read: 15 bytes, less than any token has. */
 const RUN_CHARS_MIN = 20;
 /** Control characters other than white space. Text has none of them. */
@@ -75,8 +77,9 @@ function base64Decoded(text: string): string {
 }
 
 function readable(base64: string): string[] {
-  const bytes = Buffer.from(base64, "base64");
-  // UTF-16 has a zero beside each ASCII letter.
-  const text = bytes.toString("utf8").replaceAll("\0", "");
-  return text.includes("\ufffd") || controls.test(text) ? [] : [text];
+  return base64Readings(Buffer.from(base64)).flatMap((bytes) => {
+    // UTF-16 has a zero beside each ASCII letter.
+    const text = bytes.toString("utf8").replaceAll("\0", "");
+    return text.includes("\ufffd") || controls.test(text) ? [] : [text];
+  });
 }

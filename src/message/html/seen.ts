@@ -1,4 +1,5 @@
 import { Parser } from "htmlparser2";
+import { inFormula, inPicture } from "./foreign-content.ts";
 import { hidesBox, inheritedLook, type Look, plainLook } from "./hidden-style.ts";
 import { elementStyles, TooComplex } from "./styles.ts";
 import { asBrowsersRead } from "./walk.ts";
@@ -11,9 +12,9 @@ export interface SeenHtml {
 }
 
 /** Elements without text of their own, or with text that readers never see. */
-const unread = new Set(["head", "script", "style", "title"]);
+const unread = new Set(["head", "script", "style", "title", ...inPicture]);
 /** Elements that browsers do not display (HTML 15.3.1), or display only if they cannot play or frame the content. */
-const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template"]);
+const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template", ...inPicture]);
 
 /** Deeper HTML is not analysed: closing an element costs time for each open one. Real mail stays below 100. */
 const NESTING_MAX = 400;
@@ -37,7 +38,8 @@ export function seenHtml(html: string): SeenHtml {
 }
 
 /** Markup that may hide text. Most HTML that programs make from plain text has none of it. */
-const hints = /<(?:style|font|datalist|iframe|noembed|noframes|template|dialog)|\b(?:style|hidden|bgcolor)\b/i;
+const hints =
+  /<(?:math-|svg-|style|font|datalist|iframe|noembed|noframes|template|dialog)|\b(?:style|hidden|bgcolor)\b/i;
 
 function withoutHidden(html: string): SeenHtml {
   if (!hints.test(html)) return { html, hiddenChars: 0 };
@@ -59,7 +61,10 @@ function withoutHidden(html: string): SeenHtml {
     onopentag(name, attributes) {
       const outer = open.at(-1)?.look ?? plainLook;
       const said = styleOf(name, attributes);
-      const isUndisplayed = undisplayed.has(name) || (name === "dialog" && !("open" in attributes));
+      const isUndisplayed =
+        undisplayed.has(name) ||
+        (inFormula.has(name) && !said.has("display")) ||
+        (name === "dialog" && !("open" in attributes));
       const isCut = cuts === 0 && ("hidden" in attributes || isUndisplayed || hidesBox(said));
       if (isCut) cuts++;
       if (unread.has(name)) unreadOpen++;

@@ -58,7 +58,7 @@ export function stylesIn(html: string): string {
   let isBegun = false;
   walkHtml(html, {
     begin(name, _attributes, isSelfClosing) {
-      isStyle = name === "style" && !isSelfClosing;
+      isStyle = (name === "style" || name === "svg-style") && !isSelfClosing;
       isBegun = isStyle;
     },
     text(part) {

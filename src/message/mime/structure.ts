@@ -112,6 +112,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     ...{ bytes, start, end: bytes.length, parts: [] },
   });
   const root = part(block, block.bodyStart, "text/plain");
+  if (hasMoreLines(bytes, LINES_MAX)) return over("lines_exceeded", `The message has more than ${LINES_MAX} lines.`);
   if (root.header.type.startsWith("text/")) {
     root.start = textStart(bytes, block.bodyStart);
     if (root.start < block.bodyStart) {
@@ -120,7 +121,6 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     }
   }
   const tooDeep = () => over("depth_exceeded", `The message has multiparts nested more than ${limits.maxDepth} deep.`);
-  if (hasMoreLines(bytes, LINES_MAX)) return over("lines_exceeded", `The message has more than ${LINES_MAX} lines.`);
   if (!enter(root)) return tooDeep();
   // Start at the line end before the body, so that a delimiter on its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
@@ -261,16 +261,23 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
   }
 }
 
-/** Whether the header ends in lines that are words of the text, or a part of its last field, depending on the program. */
+/**
+ * Whether the header ends in lines that are words of the text, or a part of its last field, depending on the program.
+ * True as well if it is too long to tell.
+ */
 export function hasTextInHeader(raw: Uint8Array, { bodyStart }: HeaderBlock): boolean {
-  return textStart(asBuffer(raw), bodyStart) < bodyStart;
+  return bodyStart > TEXT_HEADER_BYTES_MAX || textStart(asBuffer(raw), bodyStart) < bodyStart;
 }
+
+/** Each line of a header costs far more than one of a body. A header of this length is cut, and said to be. */
+const TEXT_HEADER_BYTES_MAX = 1024 * 1024;
 
 /**
  * Where the text of a message begins: behind the header's last line that is one of a field. Lines behind it are words,
- * if the empty line is missing or has white space.
+ * if the empty line is missing or has white space. A header that is too long is taken for one as it is.
  */
 function textStart(bytes: Buffer, bodyStart: number): number {
+  if (bodyStart > TEXT_HEADER_BYTES_MAX) return bodyStart;
   let before = "";
   let behindFields = 0;
   for (let at = 0; at < bodyStart; ) {
