@@ -15,7 +15,7 @@ export interface PlainHtml {
   lines: HtmlLine[];
   /** Where links lead, in order. */
   targets: string[];
-  /** Elements, attributes and properties whose effect on words is not known here. With any, the lines may be wrong. */
+  /** Elements, attributes and properties whose effect on words is not known here. With any, the lines mean nothing. */
   odd: string[];
 }
 
@@ -168,6 +168,8 @@ export function readPlainHtml(html: string): PlainHtml {
   let hasBegun = false;
   let hasEnded = false;
   let attributeCount = 0;
+  let isGivenUp = false;
+  let elementsSince = 0;
   let linkDepth = 0;
   const root: Open = {
     ...{ name: "", colors: [[0, 0, 0]], background: [255, 255, 255], size: 16, lineHeight: null, isKept: false },
@@ -198,6 +200,7 @@ export function readPlainHtml(html: string): PlainHtml {
   };
 
   const text = (part: string) => {
+    if (odd.size > 0) return;
     const words = part.replace(/[\0-\x08\x0e-\x1f\x7f]/g, "\ufffd");
     if (words.trim() === "") {
       if (now().isKept && words.includes("\n")) endLine();
@@ -305,6 +308,8 @@ export function readPlainHtml(html: string): PlainHtml {
   };
 
   const begin = (name: string, attributes: Map<string, string>, isSelfClosing: boolean) => {
+    if (isGivenUp) return;
+    if (odd.size > 0 && ++elementsSince > NAMING_ELEMENTS_MAX) isGivenUp = true;
     if (attributes.size !== attributeCount) odd.add("an attribute given twice");
     attributeCount = 0;
     if (!inline.has(name) && !blocks.has(name) && !empty.has(name)) {
@@ -322,7 +327,11 @@ export function readPlainHtml(html: string): PlainHtml {
     if (name === "a" && open.some((one) => one.name === "a")) odd.add("<a> in <a>");
     if (/^h[1-6]$/.test(name) && open.some((one) => /^h[1-6]$/.test(one.name))) odd.add(`<${name}>`);
     if (!/^(?:html|head|body|meta|title)$/.test(name)) hasBegun = true;
-    if (open.length > DEPTH_MAX) odd.add("deep nesting");
+    if (open.length >= DEPTH_MAX) {
+      odd.add("deep nesting");
+      isGivenUp = true;
+      return;
+    }
 
     const outer = now();
     const element: Open = {
@@ -390,7 +399,9 @@ export function readPlainHtml(html: string): PlainHtml {
   return { lines, targets, odd: [...odd] };
 }
 
-/** Elements in each other; mail of agents has up to 20. */
+/** Elements that are looked at for the names of what else is odd. */
+const NAMING_ELEMENTS_MAX = 1_000;
+/** Elements in each other; mail of agents has up to 20. Behind deeper ones nothing is read. */
 const DEPTH_MAX = 60;
 
 /** Whether the innermost paragraph is outside of the innermost cell, so that blocks in the cell do not end it. */

@@ -1,7 +1,7 @@
 import { BULLET, type HtmlLine, LINK, LINK_END, readPlainHtml } from "./plain-html.ts";
 
 /** Longer HTML and texts are not compared. */
-const CHARS_MAX = 1024 * 1024;
+const CHARS_MAX = 256 * 1024;
 
 /** How what HTML says differs from a text. */
 export interface Sameness {
@@ -23,12 +23,13 @@ export function saysTheSame(text: string, html: string): boolean {
 export function compareWords(text: string, html: string): Sameness {
   if (html.length > CHARS_MAX || text.length > CHARS_MAX) return { isSame: false, odd: [] };
   const { lines, targets, odd } = readPlainHtml(html);
+  if (odd.length > 0) return { isSame: false, odd };
   const written = text
     .replace(/[\0-\x08\x0e-\x1f\x7f]/g, "\ufffd")
     .split(/\r\n?|\n/)
     .map((line) => ({ depth: 0, text: line }));
   const [words, shown] = [sequence(written), sequence(lines)];
-  return { isSame: odd.length === 0 && words !== "" && follows(words, shown, targets), odd };
+  return { isSame: words !== "" && follows(words, shown, targets), odd };
 }
 
 const QUOTE = "\u0004";
