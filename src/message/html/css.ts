@@ -34,7 +34,7 @@ export interface ReadCss {
 /** Functions whose strings are URLs (CSS Values 4.5, CSS Images 4). */
 const urlFunctions = /(?:^|-)(?:url|src|image|image-set)$/;
 /** Characters of the selectors of nested rules together, which repeat those of the rules around them. */
-const NESTED_SELECTOR_CHARS_MAX = 1024 * 1024;
+const NESTED_SELECTOR_CHARS_MAX = 128 * 1024;
 const openers = new Map([
   [T.Function, T.RightParenthesis],
   [T.LeftParenthesis, T.RightParenthesis],
