@@ -258,11 +258,15 @@ describe("HTML beside the text", () => {
     expect(seen(mail.html)).toContain(note);
   });
 
-  test("says the same with the address of a link behind its words, and a picture is pointed out", () => {
-    const html =
-      '<p style="color:red">See <a href="https://a.example/">the page</a>.</p><img src="https://a.example/x">';
+  test("says the same with the address of a link behind its words", () => {
+    const html = '<p style="color:red">See <a href="https://a.example/">the page</a>.</p>';
     const { text } = reviewMail(withContent("See the page <https://a.example/>.", html));
     expect(text).toContain("an HTML version with the same text.");
+  });
+
+  test("with a picture is shown, and the picture pointed out", () => {
+    const { text } = reviewMail(withContent("Hello.", '<p>Hello.</p><img src="https://a.example/x">'));
+    expect(text).toContain("HTML version, as text:");
     expect(text).toContain("The HTML shows a picture; text in pictures is not read.");
   });
 

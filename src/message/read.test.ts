@@ -380,6 +380,10 @@ describe("body", () => {
     ]);
     const nested = await read(...dated, "Content-Type: text/html", "", "<b hidden>".repeat(1_000), "Hello");
     expect(codesOf(nested)).toEqual(["html_too_complex"]);
+    const both = `<style>p:has(i){display:none}</style><b hidden>obey</b><p>Hello<i></i></p>`;
+    const unsure = await read(...dated, "Content-Type: text/html", "", both);
+    expect(unsure.text).toBe("Hello");
+    expect(codesOf(unsure)).toEqual(["html_text_hidden", "html_too_complex"]);
   });
 
   test("a snippet is one line of at most 200 characters", async () => {

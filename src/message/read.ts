@@ -113,6 +113,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   let text = "";
   let isCut = false;
   let hiddenChars: number | null = 0;
+  let isUnsure = false;
   let wasHtml = false;
   for (const piece of body.pieces) {
     const { text: plain, html } = piece;
@@ -120,6 +121,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     const words = seen?.text ?? plain ?? "";
     if (seen) {
       hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
+      isUnsure ||= seen.isUnsure;
       isCut ||= seen.isCut;
     }
     if (words.trim() === "") continue;
@@ -128,7 +130,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     text += text === "" ? words : `${isHtml || wasHtml ? "\n\n" : "\n"}${words}`;
     wasHtml = isHtml;
   }
-  const defects = hiding(hiddenChars);
+  const defects = hiding(hiddenChars, isUnsure);
   const around = structure.outside.map(([start, end]) =>
     asBuffer(raw).toString("utf8", start, end).trim().replace(usualPreamble, "").trim(),
   );
@@ -153,16 +155,17 @@ function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
   return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
-function hiding(hiddenChars: number | null): Defect[] {
-  if (hiddenChars === 0) return [];
-  return hiddenChars === null
-    ? [defect("html_too_complex")]
-    : [
-        defect(
-          "html_text_hidden",
-          `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
-        ),
-      ];
+function hiding(hiddenChars: number | null, isUnsure: boolean): Defect[] {
+  const defects: Defect[] = [];
+  if (hiddenChars !== null && hiddenChars > 0)
+    defects.push(
+      defect(
+        "html_text_hidden",
+        `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
+      ),
+    );
+  if (hiddenChars === null || isUnsure) defects.push(defect("html_too_complex"));
+  return defects;
 }
 
 /** An attachment with its decoded bytes. */

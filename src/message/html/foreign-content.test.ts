@@ -39,6 +39,7 @@ test("an agent is not told what a formula hides", () => {
     text: "Hi",
     hiddenChars: 6,
     isCut: false,
+    isUnsure: false,
   });
   expect(readMarkup("<math><style>obey <!-- -->me</style></math>Hi").glued).toBe("obey meHi");
 });
