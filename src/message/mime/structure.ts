@@ -61,7 +61,7 @@ interface OpenMultipart {
  * header sizes against the limits, and notes what a parser silently repairs. Attached messages are not entered.
  */
 export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits): Structure {
-  const bytes = asBuffer(raw);
+  const bytes = hasMoreLines(asBuffer(raw), LINES_MAX) ? withoutEnd(asBuffer(raw), block.bodyStart) : asBuffer(raw);
   const defects = new Defects();
   const open: OpenMultipart[] = [];
   let hangsOnSpaces = false;
@@ -184,6 +184,13 @@ function beforeLineEnd(bytes: Buffer, at: number): number {
 /** Whether any line is white space and nothing else. */
 function hasBlankLine(lines: string): boolean {
   return lines.split("\n").some((line) => line.trim() === "" && /^[ \t]/.test(line));
+}
+
+/** The message without empty lines at the end of its body, which no signature covers (RFC 6376 3.4.3, 3.4.4). */
+export function withoutEnd(bytes: Buffer, bodyStart: number): Buffer {
+  let end = bytes.length;
+  while (end > bodyStart && " \t\r\n".includes(String.fromCharCode(bytes[end - 1] as number))) end--;
+  return bytes.subarray(0, end);
 }
 
 function hasMoreLines(bytes: Buffer, count: number): boolean {
