@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { quotableHtml } from "./html/safe.ts";
-import { type Quotable, quotedDate, withForwarded, withQuote } from "./quote.ts";
+import { type Quotable, withForwarded, withQuote } from "./quote.ts";
 import { replyText } from "./text/reply.ts";
 
 const original: Quotable = {
@@ -63,14 +63,6 @@ test("a forward has the head of the message, one line each, and keeps it all new
   expect(lines[7]).toMatch(/^Cc: C Bcc: x <c0@x\.example>, .* and 5 more$/);
   expect(lines.slice(8)).toEqual(["", "One", "", "> two", ""]);
   expect(replyText(text, "Fwd: Order")).toContain("One");
-});
-
-test("the date is the message's own if it can be read", () => {
-  const received = new Date("2026-01-01T00:00:00Z");
-  const on = (value: string) => quotedDate([{ name: "Date", value }], received).toISOString();
-  expect(on("Fri, 15 May 2026 12:00:00 +0200 (CEST)")).toBe("2026-05-15T10:00:00.000Z");
-  expect(on("yesterday")).toBe(received.toISOString());
-  expect(quotedDate([], received)).toEqual(received);
 });
 
 const rewritten: [html: string, quote: string][] = [

@@ -1,4 +1,4 @@
-import { headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
+import { type HeaderField, headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
 import { readMailbox } from "../message/addresses.ts";
 import { isMessageId } from "../message/fields.ts";
 import { messageIdsIn } from "../message/message-ids.ts";
@@ -167,4 +167,10 @@ function usableId(id: string | null): string | null {
 
 function prefixed(prefix: string, subject: string): string {
   return `${prefix} ${subject}`.trim().slice(0, SUBJECT_CHARS_MAX).toWellFormed();
+}
+
+/** When a message says that it was written, or else when it was received. */
+export function quotedDate(headers: readonly HeaderField[], receivedAt: Date): Date {
+  const said = new Date((headerValue(headers, "Date") ?? "").replace(/\([^()]*\)/g, ""));
+  return said.getTime() > 0 && said.getUTCFullYear() < 10_000 ? said : receivedAt;
 }

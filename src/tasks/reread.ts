@@ -5,6 +5,7 @@ import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
 import { asFailure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import type { Owner } from "../util/owner.ts";
 
 /**
  * A store that hands out received mail as this version reads it. Mail that another version parsed is parsed again when
@@ -12,13 +13,13 @@ import type { Log } from "../util/log.ts";
  */
 export function readingAnew<S extends Store>(
   store: S,
-  { read, log }: { read: (raw: Uint8Array) => Promise<ReadMail>; log: Log },
+  { read, log }: { read: (owner: Owner, raw: Uint8Array) => Promise<ReadMail>; log: Log },
 ): S {
   async function current(found: StoredMail, open: () => Promise<StoredMail | null>): Promise<StoredMail | null> {
     const { message, raw, content } = found;
     if (content.reader === READER_VERSION) return found;
     try {
-      const mail = await read(raw);
+      const mail = await read(message, raw);
       const kept = keptOf(withoutReturnPaths(mail, message.agentId));
       // What an earlier version could read must not give way to the raw text, nor what was proven to words in a header,
       // which no signature covers.

@@ -1,7 +1,7 @@
 import type { Static } from "@sinclair/typebox";
-import { type Quotable, quotedDate } from "../../../message/quote.ts";
+import type { Quotable } from "../../../message/quote.ts";
 import { renamedMessageId } from "../../../outbound/provider-id.ts";
-import { inboundOriginal, type Original, outboundOriginal } from "../../../outbound/reply.ts";
+import { inboundOriginal, type Original, outboundOriginal, quotedDate } from "../../../outbound/reply.ts";
 import type { SendRequest } from "../../../outbound/send.ts";
 import type { Outbound } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";
