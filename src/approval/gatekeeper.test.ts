@@ -123,6 +123,28 @@ test("a message is searched once for all recipients whose turns come together, a
   expect((await world.shown(second)).status).toBe("pending_approval");
 });
 
+test("an answer by earlier settings does not count for the recipient whose turn comes next", async () => {
+  await using place = await databases[0]!.create();
+  const { store } = await place.open();
+  const { id: agentId } = await addAgent(store);
+  const recipients = ["ann", "bob"].map((name) => ({ address: `${name}@outside.example`, lane: "out" }));
+  const { message } = await addOutbound(store, agentId, { recipients });
+  const claimed = await claimRecipients(store, {
+    ...{ now: later(1), leaseUntil: later(9e6), leaseToken: "one", lanes: [{ lane: "out", free: 2 }] },
+  });
+  const gatekeeper = createGatekeeper({
+    ...{ store, clock: new TestClock(), sharedDomain: "agents.example" },
+    ...{ attachments: async () => [], search: (_, request) => searchOutgoing(request) },
+  });
+  const answers: boolean[] = [];
+  for (const [i, hitlRules] of [{ max_recipients: 9 }, { max_recipients: 1 }].entries()) {
+    await store.updateAgent(agentId, { hitlEnabled: true, hitlRules }, later(2));
+    const work = await store.outboundWork(message.id);
+    answers.push(await gatekeeper.holds(claimed[i]!, work!));
+  }
+  expect(answers).toEqual([false, true]);
+});
+
 test("the rest of a message that waits for a person waits too, though the gate was switched off meanwhile", async () => {
   await using place = await databases[0]!.create();
   const { store } = await place.open();
