@@ -60,7 +60,7 @@ export abstract class LiveSocket {
     private readonly socket: HubSocket,
     protected readonly deps: SocketDeps,
   ) {
-    this.pingAt = deps.clock.now() + PING_INTERVAL_MS;
+    this.pingAt = deps.clock.elapsed() + PING_INTERVAL_MS;
   }
 
   /**
@@ -111,7 +111,7 @@ export abstract class LiveSocket {
   protected send(frame: string): "sent" | "kept" | "dropped" {
     if (this.ended) return "dropped";
     const sent = this.socket.send(frame);
-    if (sent <= 0) this.blockedSince ??= this.deps.clock.now();
+    if (sent <= 0) this.blockedSince ??= this.deps.clock.elapsed();
     // Dropped: too much waits already, or the socket is gone and its close event is coming.
     return sent > 0 ? "sent" : sent < 0 ? "kept" : "dropped";
   }
@@ -146,7 +146,7 @@ export abstract class LiveSocket {
   /** Called about every second. */
   tick(): void {
     if (this.closeIfExpired()) return;
-    const now = this.deps.clock.now();
+    const now = this.deps.clock.elapsed();
     const pingDue = now >= this.pingAt;
     const silent = pingDue && !this.answered;
     const slow = this.blockedSince !== null && (silent || now - this.blockedSince >= SLOW_MS_MAX);

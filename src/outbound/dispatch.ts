@@ -126,7 +126,7 @@ export interface Dispatch {
 export function startDispatch(options: DispatchOptions): Dispatch {
   const { store, clock, log, routes, journal } = options;
   const random = options.random ?? Math.random;
-  const outages = createOutages(() => clock.now(), random);
+  const outages = createOutages(clock, random);
   const upstreams = new Map([...routes.upstreams].map(([lane, settings]) => [lane, createUpstream(settings, log)]));
   const inHand = new Tally();
   /** Lanes in which the last claim left due mail behind: new mail queues there, to keep the order. */
@@ -145,14 +145,14 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   let heldBackUntil: number | null = null;
 
   function noteStoreFailed(): void {
-    if (store.dialect === "postgres") heldBackUntil = clock.now() + HELD_BACK_MS;
+    if (store.dialect === "postgres") heldBackUntil = clock.elapsed() + HELD_BACK_MS;
   }
 
   /** Whether claims must wait for other nodes to record their outcomes. Throws while the store is away. */
   async function isHeldBack(): Promise<boolean> {
     if (heldBackUntil === null) return false;
     await store.probeWrite(new Date(clock.now()));
-    if (clock.now() < heldBackUntil) return true;
+    if (clock.elapsed() < heldBackUntil) return true;
     heldBackUntil = null;
     return false;
   }
@@ -168,7 +168,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         leaseToken: crypto.randomUUID(),
         lanes,
       });
-      wroteAt = clock.now();
+      wroteAt = clock.elapsed();
       for (const [lane, account] of Object.entries(after)) turns.set(lane, account);
       return claimed;
     } catch (error) {
@@ -223,7 +223,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   async function run({ recipient, work: known }: Item): Promise<void> {
     const { lane, messageId } = recipient;
-    const knownAt = clock.now();
+    const knownAt = clock.elapsed();
     leased.add(recipient);
     try {
       const work = known ?? (await store.outboundWork(messageId));
@@ -275,7 +275,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       const cancelKeep = clock.after(RECORD_LATE_MS, keep);
       try {
         const status = await store.finishRecipient(recipient, outcome, entry.at);
-        wroteAt = clock.now();
+        wroteAt = clock.elapsed();
         journal.remove(entry);
         return status !== null;
       } catch (error) {
@@ -299,11 +299,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
    * this process: its lease may have ended meanwhile, and another node may have sent it.
    */
   async function mayHandOver(recipient: RecipientRow): Promise<boolean> {
-    if (journal.size() === 0 && clock.now() - wroteAt < WRITE_FRESH_MS) return true;
+    if (journal.size() === 0 && clock.elapsed() - wroteAt < WRITE_FRESH_MS) return true;
     for (; !closed; await pause(RECORD_RETRY_MS))
       try {
         const isOurs = await store.renewLease(recipient, leaseUntil());
-        wroteAt = clock.now();
+        wroteAt = clock.elapsed();
         if (!isOurs || journal.size() === 0) return isOurs;
       } catch (error) {
         noteStoreFailed();
@@ -344,7 +344,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const tooLong = new AbortController();
     const cancelEnd = clock.after(TRY_MS, () => tooLong.abort());
     const signal = AbortSignal.any([breakOff.signal, tooLong.signal]);
-    const mayBegin = async () => clock.now() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
+    const mayBegin = async () => clock.elapsed() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
     const envelope = { from: returnPath, to: recipient.address };
     const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
     const encoded = async (): Promise<Awaited<ReturnType<typeof send>>> => {
@@ -451,10 +451,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     else if (outcome.kind === "failed") log.warn("outbound.failed", { ...fields, ...more, error: outcome.error });
   }
 
-  let renewedAt = clock.now();
+  let renewedAt = clock.elapsed();
   async function renew(): Promise<void> {
     const tokens = [...leased].flatMap(({ leaseToken }) => leaseToken ?? []);
-    const now = clock.now();
+    const now = clock.elapsed();
     if (tokens.length > 0) await store.renewLeases(tokens, leaseUntil());
     renewedAt = now;
   }
@@ -464,7 +464,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
    * claim would take that mail a second time.
    */
   async function renewOverdue(): Promise<void> {
-    if (clock.now() - renewedAt > 2 * RENEW_MS) await renew();
+    if (clock.elapsed() - renewedAt > 2 * RENEW_MS) await renew();
   }
 
   /** Renews the leases of mail in hand: sending a large message on a slow connection takes longer than a lease. */
@@ -504,7 +504,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     leaseUntil,
     take(recipient, known) {
       // The store has just written the recipient.
-      wroteAt = clock.now();
+      wroteAt = clock.elapsed();
       work.take({ recipient, work: known });
     },
     outage: (lane) => outages.reason(lane),
