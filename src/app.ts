@@ -44,13 +44,18 @@ import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
 import { readingAnew } from "./tasks/reread.ts";
 import { type Clock, followClock, systemClock } from "./util/clock.ts";
+import { closeInTurn } from "./util/closing.ts";
 import { Failure } from "./util/errors.ts";
 import { createLog, type Log } from "./util/log.ts";
 import { deriveKey } from "./vault.ts";
 import { createPool, type Pool } from "./workers/pool.ts";
 
-/** How long a stopping server waits for work in progress; systemd's own limit is 90 s. */
+/** How long a stopping server waits for work in progress. */
 const GRACE_MS = 20_000;
+/** How long it waits for all of its parts together; systemd's own limit is 90 s. */
+const STOP_MS = 60_000;
+/** How long it waits for each part that is closed after that time. */
+const STOP_LATE_MS = 1_000;
 /** Working endpoints answer within seconds; deliveries to the others are repeated after the restart. */
 const WEBHOOK_GRACE_MS = 3_000;
 /** An attempt that an upstream answers slowly is broken off, and repeated after the restart. */
@@ -110,8 +115,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   let unlessAnswered = () => () => {};
   const closeAll = async () => {
     const cancel = unlessAnswered();
-    for (let close = closers.pop(); close; close = closers.pop())
-      await Promise.resolve(close()).catch((error) => log.error("close.failed", {}, error));
+    await closeInTurn(closers, { allMs: STOP_MS, lateMs: STOP_LATE_MS }, log);
     cancel();
   };
 

@@ -137,6 +137,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const leased = new Set<RecipientRow>();
   const breakOff = new AbortController();
   let closed = false;
+  /** Set when the dispatcher has closed: a try that still hangs does nothing more. */
+  let isOver = false;
 
   let reservedBytes = 0;
   /** When a write last succeeded. */
@@ -235,12 +237,17 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         // The store failed before any mail was handed over.
         if (error instanceof Failure && error.code === "unavailable")
           return { kind: "released", at: new Date(clock.now()), error: error.message };
+        if (isOver) return { kind: "released", at: new Date(clock.now()), error: null };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
         return settle(recipient, { kind: "unknown", error: "The server ran into an unexpected error; see its log." });
       });
+      // Its lease ends, and mail that has left is in the journal or must be.
+      if (isOver && outcome.kind !== "sent") return;
       if (await record(recipient, outcome)) tell(recipient, outcome);
       else if (outcome.kind !== "released")
         log.warn("outbound.lease_lost", { message: messageId, recipient: recipient.n, lane, outcome: outcome.kind });
+    } catch (error) {
+      if (!isOver) throw error;
     } finally {
       leased.delete(recipient);
       reservedBytes -= known?.raw.byteLength ?? 0;
@@ -253,6 +260,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     try {
       return await options.gatekeeper.holds(recipient, work);
     } catch (error) {
+      if (isOver) return true;
       log.error("outbound.gate_failed", { message: recipient.messageId, recipient: recipient.n }, error);
       const at = new Date(clock.now() + GATE_RETRY_MS);
       await record(recipient, { kind: "released", at, error: "The gate could not be asked; see the server's log." });
@@ -526,6 +534,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       breakOff.abort();
       await work.close(graceMs);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+      isOver = true;
     },
   };
 }
