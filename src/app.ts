@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statfsSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
 import { createGatekeeper } from "./approval/gatekeeper.ts";
@@ -66,6 +66,8 @@ const STOP_LOOK_MS = 5_000;
 const SWEEP_INTERVAL_MS = 15 * 60_000;
 /** With less free space, the store may fail at any moment. */
 const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
+/** With more of the files open that the process may have, it may soon take no connection any more. */
+const OPEN_FILES_SHARE_MAX = 0.9;
 /** How long readiness waits for the store. */
 const STORE_ANSWER_MS = 3_000;
 /** If a due delivery has not been taken for this long, the workers have stalled. */
@@ -487,10 +489,22 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
   } catch {
     reasons.push(store.fault() ?? "The store does not accept writes.");
   }
+  if ((openFilesShare() ?? 0) > OPEN_FILES_SHARE_MAX)
+    reasons.push("Almost as many connections and files are open as the system allows this process (ulimit -n).");
   const free = freeBytes(config.dataDir);
   if (free === null) reasons.push("The data folder cannot be read.");
   else if (free < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
   return { ok: reasons.length === 0, reasons };
+}
+
+/** The share of the files that this process may open and has open, sockets included; null if the system does not tell. */
+function openFilesShare(): number | null {
+  try {
+    const [, most] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
+    return most === undefined ? null : readdirSync("/proc/self/fd").length / Number(most);
+  } catch {
+    return null;
+  }
 }
 
 function freeBytes(folder: string): number | null {
