@@ -66,3 +66,16 @@ test("a server whose Postgres has a full disk is not ready, although what needs 
     body: { reasons: ["The store does not accept writes: the disk of its database is full."] },
   });
 });
+
+test("a readiness check counts for a second, even if the clock is set back meanwhile", async () => {
+  const clock = new TestClock();
+  await using it = await startTestApp({ seams: { clock } });
+  const { store } = it.app;
+  const { probeWrite } = store;
+  store.probeWrite = () => Promise.reject(new Error("disk full"));
+  expect((await it.api("GET", "/api/ready")).status).toBe(503);
+  store.probeWrite = probeWrite;
+  clock.step(-3_600_000);
+  clock.advance(1_000);
+  expect((await it.api("GET", "/api/ready")).status).toBe(200);
+});

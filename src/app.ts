@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, statfsSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
 import { createGatekeeper } from "./approval/gatekeeper.ts";
@@ -44,13 +44,18 @@ import { childCommand } from "./tasks/child-command.ts";
 import { createOffload } from "./tasks/offload.ts";
 import { readingAnew } from "./tasks/reread.ts";
 import { type Clock, followClock, systemClock } from "./util/clock.ts";
+import { closeInTurn } from "./util/closing.ts";
 import { Failure } from "./util/errors.ts";
 import { createLog, type Log } from "./util/log.ts";
 import { deriveKey } from "./vault.ts";
 import { createPool, type Pool } from "./workers/pool.ts";
 
-/** How long a stopping server waits for work in progress; systemd's own limit is 90 s. */
+/** How long a stopping server waits for work in progress. */
 const GRACE_MS = 20_000;
+/** How long it waits for all of its parts together; systemd's own limit is 90 s. */
+const STOP_MS = 60_000;
+/** How long it waits for each part that is closed after that time. */
+const STOP_LATE_MS = 1_000;
 /** Working endpoints answer within seconds; deliveries to the others are repeated after the restart. */
 const WEBHOOK_GRACE_MS = 3_000;
 /** An attempt that an upstream answers slowly is broken off, and repeated after the restart. */
@@ -61,6 +66,8 @@ const STOP_LOOK_MS = 5_000;
 const SWEEP_INTERVAL_MS = 15 * 60_000;
 /** With less free space, the store may fail at any moment. */
 const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
+/** With more of the files open that the process may have, it may soon take no connection any more. */
+const OPEN_FILES_SHARE_MAX = 0.9;
 /** How long readiness waits for the store. */
 const STORE_ANSWER_MS = 3_000;
 /** If a due delivery has not been taken for this long, the workers have stalled. */
@@ -110,8 +117,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
   let unlessAnswered = () => () => {};
   const closeAll = async () => {
     const cancel = unlessAnswered();
-    for (let close = closers.pop(); close; close = closers.pop())
-      await Promise.resolve(close()).catch((error) => log.error("close.failed", {}, error));
+    await closeInTurn(closers, { allMs: STOP_MS, lateMs: STOP_LATE_MS }, log);
     cancel();
   };
 
@@ -484,10 +490,22 @@ async function health(store: Store, config: Config, clock: Clock): Promise<{ ok:
   } catch {
     reasons.push(store.fault() ?? "The store does not accept writes.");
   }
+  if ((openFilesShare() ?? 0) > OPEN_FILES_SHARE_MAX)
+    reasons.push("Almost as many connections and files are open as the system allows this process (ulimit -n).");
   const free = freeBytes(config.dataDir);
   if (free === null) reasons.push("The data folder cannot be read.");
   else if (free < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
   return { ok: reasons.length === 0, reasons };
+}
+
+/** The share of the files that this process may open and has open, sockets included; null if the system does not tell. */
+function openFilesShare(): number | null {
+  try {
+    const [, most] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
+    return most === undefined ? null : readdirSync("/proc/self/fd").length / Number(most);
+  } catch {
+    return null;
+  }
 }
 
 function freeBytes(folder: string): number | null {

@@ -205,6 +205,38 @@ test("the environment is read in config.ts and main.ts only, and nothing prints 
   expect(wrong).toEqual([]);
 });
 
+/** Files that compare the time of day with a stored one, or say when something will happen. */
+const compareTimesOfDay = [
+  "src/app.ts",
+  "src/http/framework/identity.ts",
+  "src/http/framework/limits.ts",
+  "src/http/resources/account/keys.ts",
+  "src/http/server.ts",
+  "src/http/sign-in/oidc-flow.ts",
+  "src/net/tls.ts",
+  "src/notify/live-socket.ts",
+  "src/notify/rate-limit.ts",
+  "src/notify/slots.ts",
+  "src/notify/webhook.ts",
+  "src/outbound/outage.ts",
+  "src/outbound/send.ts",
+  "src/util/clock.ts",
+  "src/util/work.ts",
+];
+
+test("durations are measured with a clock that does not step back (`elapsed`)", async () => {
+  const wrong: string[] = [];
+  for await (const file of new Glob("src/**/*.ts").scan(project)) {
+    if (/\.test\.ts$|^src\/cli\/(?:review|mail|terminal)\//.test(file) || compareTimesOfDay.includes(file)) continue;
+    const text = await Bun.file(join(project, file)).text();
+    for (const [code] of text.matchAll(
+      /.*(?:[cC]lock|Date)\.now\(\) *(?:[-<>+*]|\? )|.*[-<>+]=? *[\w.]*(?:[cC]lock|Date)\.now\(\).*/g,
+    ))
+      if (!/new Date\(/.test(code)) wrong.push(`${file}: ${code.trim()}`);
+  }
+  expect(wrong).toEqual([]);
+});
+
 test("a number that is fixed has a name in capitals", async () => {
   const wrong: string[] = [];
   for (const root of ["src", "web/src", "sdks/typescript/src", "scripts"])

@@ -101,7 +101,7 @@ export class ByteBudget {
     const isFair = () => ofClient() + more <= this.maxBytes * CLIENT_SHARE || ofClient() === own;
     const fits = () => this.taken + more <= this.maxBytes || this.taken === own;
     if (fits() && isFair()) return true;
-    const now = this.clock.now();
+    const now = this.clock.elapsed();
     const slow = [...this.arriving].filter((other) => other !== message && other.isTooSlow(now));
     for (const other of slow.sort((a, b) => b.room - a.room)) {
       if (fits() && (isFair() || other.client !== client)) continue;
@@ -176,7 +176,7 @@ export class MessageBuffer implements Holder {
     readonly client: string,
     declaredBytes = 0,
   ) {
-    this.measuredFrom = budget.clock.now();
+    this.measuredFrom = budget.clock.elapsed();
     this.grow(Math.max(FIRST_BYTES, declaredBytes));
   }
 
@@ -232,7 +232,7 @@ export class MessageBuffer implements Holder {
   }
 
   private measure(bytes: number): void {
-    const now = this.budget.clock.now();
+    const now = this.budget.clock.elapsed();
     if (now - this.measuredFrom >= RATE_WINDOW_MS) {
       this.wasSlow = this.isSlow(now);
       this.measuredFrom = now;

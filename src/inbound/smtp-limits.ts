@@ -74,7 +74,7 @@ export class MinuteRate {
     private readonly limit: number,
     private readonly clock: Clock,
   ) {
-    this.startedAt = clock.now();
+    this.startedAt = clock.elapsed();
   }
 
   /** Takes one from the key's share; false if it is used up. A refused attempt is not counted. */
@@ -93,12 +93,12 @@ export class MinuteRate {
 
   /** Starts the current minute if it is new, and returns its age in milliseconds. */
   private roll(): number {
-    const elapsedMs = this.clock.now() - this.startedAt;
-    if (elapsedMs >= 0 && elapsedMs < MINUTE_MS) return elapsedMs;
-    const adjacent = elapsedMs >= 0 && elapsedMs < 2 * MINUTE_MS;
+    const elapsedMs = this.clock.elapsed() - this.startedAt;
+    if (elapsedMs < MINUTE_MS) return elapsedMs;
+    const adjacent = elapsedMs < 2 * MINUTE_MS;
     this.previous = adjacent ? this.current : new Map();
     this.current = new Map();
-    this.startedAt = adjacent ? this.startedAt + MINUTE_MS : this.clock.now();
-    return this.clock.now() - this.startedAt;
+    this.startedAt = adjacent ? this.startedAt + MINUTE_MS : this.clock.elapsed();
+    return this.clock.elapsed() - this.startedAt;
   }
 }

@@ -104,6 +104,7 @@ export class Session {
   async message(facts: EnvelopeFacts, recipients: AcceptedRecipient[], pieces: readonly Uint8Array[]): Promise<string> {
     const { clock, log, receive } = this.settings;
     const receivedAt = new Date(clock.now());
+    const startedAt = clock.elapsed();
     const envelope: Envelope = {
       ...facts,
       rcptTo: recipients.map(({ address }) => address),
@@ -118,7 +119,7 @@ export class Session {
       recipients: recipients.length,
       bytes: pieces.reduce((sum, piece) => sum + piece.length, 0),
       protocol: facts.protocol,
-      ms: clock.now() - receivedAt.getTime(),
+      ms: Math.round(clock.elapsed() - startedAt),
     });
     return `2.0.0 Ok: queued as ${id}`;
   }

@@ -121,7 +121,7 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
     for (let tried = 0; tried < servers.length * TRIES_PER_SERVER; tried++) {
       const turn = (first + tried) % servers.length;
       const server = servers[turn];
-      const leftMs = deadline - clock.now();
+      const leftMs = deadline - clock.elapsed();
       if (!server || leftMs <= 0 || closing.signal.aborted) break;
       if (unable.has(server)) continue;
       // The second round omits EDNS, for servers that do not support it.
@@ -138,7 +138,7 @@ export function createResolver(options: ResolverOptions): Resolver & { close(): 
   }
 
   async function lookUp(name: string, type: DnsType): Promise<Answered | Failed> {
-    const deadline = clock.now() + options.timeoutMs;
+    const deadline = clock.elapsed() + options.timeoutMs;
     let answer = await ask(name, type, deadline);
     for (let hops = 0; "alias" in answer; hops++) {
       if (hops === ALIASES_MAX) return { code: "ESERVFAIL", ttlMs: FAILURE_TTL_MS };
@@ -253,11 +253,11 @@ async function exchange(
     }),
   });
   const accept = (bytes: Buffer) => decodeReply(bytes, id, query);
-  const until = clock.now() + timeoutMs;
+  const until = clock.elapsed() + timeoutMs;
   const overUdp = await replyOn(openUdp(server, packet), accept, timeoutMs, clock, signal);
   if (typeof overUdp === "string") return overUdp;
   if (!overUdp.flag_tc) return readReply(overUdp, query);
-  const leftMs = Math.max(1, until - clock.now());
+  const leftMs = Math.max(1, until - clock.elapsed());
   const overTcp = await replyOn(openTcp(server, packet), accept, leftMs, clock, signal);
   return typeof overTcp === "string" ? overTcp : readReply(overTcp, query);
 }

@@ -2,16 +2,13 @@ import { type FrameRow, frameOnWire } from "../store/mail/received.ts";
 import type { AgentRow } from "../store/schema.ts";
 import { MessageFrame } from "../wire/message.ts";
 import { pick } from "../wire/words.ts";
+import type { Acks } from "./acks.ts";
 import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "./live-socket.ts";
 
 /** Messages read from the store in one turn; the rest are read in the next one. */
 const PAGE = 100;
-/** Longest text a client may send; an ack is 45 characters. */
-const CLIENT_TEXT_MAX = 1_024;
-/** Acks of one consumer that are being stored at once: enough to share its commits. */
-const ACKS_AT_ONCE = 50;
-/** Acks that may wait, about 2 MB: more than the frames in flight to any consumer, so only nonsense gets here. */
-const ACKS_WAITING_MAX = 20_000;
+/** Longest id that an ack may have; ours have 36 characters. */
+const ACK_ID_MAX = 64;
 
 /** An agent as it was at the handshake. One that is later made under the same address is a different agent. */
 export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
@@ -23,9 +20,10 @@ export class Consumer extends LiveSocket {
   private committed = 0;
   private paused = false;
   private unreadOnly = true;
-  private acks: string[] | null = null;
-  /** Resolves when all acks are stored; null while none waits. */
-  acking: Promise<void> | null = null;
+  /** See `Acks`. */
+  acksStored = Number.POSITIVE_INFINITY;
+  /** Frames that it was sent and has not acknowledged, as far as it acknowledges each once. */
+  private unacknowledged = 0;
   /** Its place in the order of all nodes' consumers; null until it has been announced. */
   since: number | null = null;
   /** The newest consumer on another node that was announced before this one has its place. */
@@ -38,6 +36,7 @@ export class Consumer extends LiveSocket {
     proof: Proof,
     socket: HubSocket,
     deps: SocketDeps,
+    private readonly acks: Acks,
     private readonly announce: (consumer: Consumer) => void,
   ) {
     super(proof, socket, deps);
@@ -115,39 +114,32 @@ export class Consumer extends LiveSocket {
   /** Sends a frame; false if the next one must wait. */
   private tell(row: FrameRow): boolean {
     const outcome = this.send(frameOf(row));
-    if (outcome !== "dropped") this.position = row.seq;
+    if (outcome !== "dropped") {
+      this.position = row.seq;
+      this.unacknowledged++;
+    }
     return outcome === "sent";
   }
 
-  onMessage(text: string): void {
-    const id = this.ended ? null : ackIn(text);
-    if (id === null) return;
-    this.acks ??= [];
-    this.acks.push(id);
-    if (this.acks.length > ACKS_WAITING_MAX) this.close(CLOSE.policy, "too many acks");
-    this.acking ??= this.acknowledge().finally(() => {
-      this.acking = null;
-    });
+  protected override heard(text: string): void {
+    const id = ackIn(text);
+    const isExpected = id !== null && this.unacknowledged > 0;
+    if (isExpected) this.unacknowledged--;
+    if (!isExpected && !this.spend()) this.acks.drop(this);
+    else if (id !== null) this.acks.add(this, id);
   }
 
-  /** Stores the acks. Those that arrived before the connection ended are stored too. */
-  private async acknowledge(): Promise<void> {
-    const { store, log } = this.deps;
-    while (this.acks && this.acks.length > 0) {
-      const some = this.acks.splice(0, ACKS_AT_ONCE).map((id) => store.setReadStatus(this.agent.id, id, "read"));
-      for (const { reason } of (await Promise.allSettled(some)).filter((result) => result.status === "rejected"))
-        log.warn("websocket.ack_failed", { agent: this.agent.id }, reason);
-    }
-    this.acks = null;
+  override onClose(): void {
+    if (!this.ended) this.acks.left(this);
+    super.onClose();
   }
 }
 
 /** The message id of `{"ack":"msg_…"}`; null for anything else a client may say. */
 function ackIn(text: string): string | null {
-  if (text.length > CLIENT_TEXT_MAX) return null;
   try {
     const ack = (JSON.parse(text) as { ack?: unknown } | null)?.ack;
-    return typeof ack === "string" ? ack : null;
+    return typeof ack === "string" && ack.startsWith("msg_") && ack.length <= ACK_ID_MAX ? ack : null;
   } catch {
     return null;
   }

@@ -72,8 +72,8 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
   return {
     look,
     async read(query, waitMs = 0, signal) {
-      const until = clock.now() + waitMs;
-      const isOver = () => clock.now() >= until || signal?.aborted || closing.signal.aborted;
+      const until = clock.elapsed() + waitMs;
+      const isOver = () => clock.elapsed() >= until || signal?.aborted || closing.signal.aborted;
       let more = Promise.withResolvers<void>();
       // Listens before the first look, so that no event is missed between looking and waiting.
       const stopListening = onMore(query.owner.userId, () => more.resolve());
@@ -84,7 +84,7 @@ export function createEventFeed({ store, clock }: { store: Store; clock: Clock }
         for (;;) {
           const { rows, isBehind } = await look(query);
           if (rows.length > 0 || isOver()) return rows;
-          const left = until - clock.now();
+          const left = until - clock.elapsed();
           const cancel = clock.after(isBehind ? Math.min(left, BEHIND_RETRY_MS) : left, stop);
           await more.promise;
           cancel();

@@ -31,8 +31,10 @@ export class EventReader extends LiveSocket {
     return { user: this.userId };
   }
 
-  /** A reader's messages are ignored. */
-  onMessage(): void {}
+  /** What a reader says is ignored. */
+  protected heard(): void {
+    this.spend();
+  }
 
   protected async readOn(): Promise<void> {
     if (this.isBlocked) return;

@@ -2,14 +2,15 @@ import { describe, expect, test } from "bun:test";
 import { SQL } from "bun";
 import { deliver } from "../../test/smtp/smtp-client.ts";
 import { mailFor } from "../../test/store/rows.ts";
-import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { request, startTestApp, type TestApp } from "../../test/support/app.ts";
 import { listen } from "../../test/support/listener.ts";
 import { SocketClient } from "../../test/support/socket-client.ts";
 import { until } from "../../test/support/until.ts";
+import type { AgentRow } from "../store/schema.ts";
 import { type Clock, systemClock, TestClock } from "../util/clock.ts";
 import { silentLog } from "../util/log.ts";
 import { createEventFeed } from "./event-feed.ts";
-import { createHub } from "./hub.ts";
+import { createHub, type HubConnection } from "./hub.ts";
 import type { HubSocket } from "./live-socket.ts";
 
 const bot = "bot@e2a.localhost";
@@ -208,13 +209,13 @@ test("what was acknowledged just before the server stops is read when it is back
   await using t = await appWithBot();
   await send(t, "m-1");
   const { store } = t.app;
-  const { setReadStatus } = store;
+  const { markRead } = store;
   const taken = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
-  store.setReadStatus = async (...asked) => {
+  store.markRead = async (...asked) => {
     taken.resolve();
     await released.promise;
-    return setReadStatus(...asked);
+    return markRead(...asked);
   };
   await using listener = listen(t.app.httpUrl, bot, t.key);
   await listener.reached(1);
@@ -280,7 +281,7 @@ async function ownHub(clock: Clock = systemClock) {
   const { body } = await t.api("GET", "/api/v1/keys");
   const proof = { id: body.keys[0].id as string, via: "key", expiresAt: null } as const;
   /** A socket that drops the frame of this number, counted from 1, and in which so many bytes wait. */
-  const attach = (kind: "mail" | "events", dropped = 0, waitingBytes = 0) => {
+  const attach = (kind: "mail" | "events", dropped = 0, waitingBytes = 0, to: AgentRow = agent) => {
     const subjects: string[] = [];
     const closes: unknown[] = [];
     let tried = 0;
@@ -302,9 +303,7 @@ async function ownHub(clock: Clock = systemClock) {
       subjects,
       closes,
       connection:
-        kind === "mail"
-          ? hub.attach(agent, proof, socket)
-          : hub.follow({ owner, types: [], after: null }, proof, socket),
+        kind === "mail" ? hub.attach(to, proof, socket) : hub.follow({ owner, types: [], after: null }, proof, socket),
       async until(isThere: (tried: number) => boolean) {
         while (!isThere(tried))
           await new Promise<void>((resolve) => {
@@ -359,6 +358,88 @@ test("what a consumer says after its end counts for nothing", async () => {
     (await it.t.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages.map((m: { subject: string }) => m.subject);
   while ((await unread()).includes("m-2"));
   expect(await unread()).toEqual(["m-1", "m-3"]);
+});
+
+test("one write at a time stores the acks of all consumers, and accounts take turns", async () => {
+  await using it = await ownHub();
+  const { store } = it.t.app;
+  const key = await it.t.newAccount();
+  await request(`${it.t.app.httpUrl}/api/v1/agents`, key, "POST", { slug: "other", agent_mode: "local" });
+  const other = await store.getAgent("other@e2a.localhost");
+  if (!other) throw new Error("there is no agent");
+  const { markRead } = store;
+  const writes: { asked: Parameters<typeof markRead>[0]; end: () => void }[] = [];
+  let wake = () => {};
+  store.markRead = async (asked) => {
+    await new Promise<void>((end) => {
+      writes.push({ asked, end });
+      wake();
+    });
+    return markRead(asked);
+  };
+  const nth = async (n: number) => {
+    while (writes.length < n)
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    return writes[n - 1]!;
+  };
+  const countsOf = ({ asked }: (typeof writes)[number]) =>
+    asked.map(({ agentId, messageIds }) => [agentId, messageIds.length]);
+  const ack = (from: { connection: HubConnection }, id: string) =>
+    from.connection.onMessage(JSON.stringify({ ack: id }));
+  const greedy = it.attach("mail");
+  const modest = it.attach("mail", 0, 0, other);
+
+  ack(greedy, "msg_first");
+  const first = await nth(1);
+  for (let n = 0; n < 700; n++) ack(greedy, `msg_${n}`);
+  const [mine] = await store.listMessages(bot, { status: "unread" }, { sort: "asc", limit: 1 });
+  ack(modest, "msg_modest");
+  ack(greedy, mine?.id ?? "");
+  expect(countsOf(first)).toEqual([[bot, 1]]);
+  first.end();
+  const second = await nth(2);
+  expect(new Map(countsOf(second) as [string, number][])).toEqual(
+    new Map([
+      [bot, 499],
+      [other.id, 1],
+    ]),
+  );
+  second.end();
+  const third = await nth(3);
+  expect(countsOf(third)).toEqual([[bot, 202]]);
+  expect(writes).toHaveLength(3);
+  third.end();
+  await it.hub.close();
+  expect(await store.listMessages(bot, { status: "unread" }, { sort: "asc", limit: 9 })).toHaveLength(2);
+});
+
+test("of a client that left or said too much, no more acks are stored than some, or none", async () => {
+  await using it = await ownHub();
+  const { store } = it.t.app;
+  const taken = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  let stored = 0;
+  store.markRead = async (asked) => {
+    for (const { messageIds } of asked) stored += messageIds.length;
+    taken.resolve();
+    await released.promise;
+  };
+  const ack = ({ connection }: { connection: HubConnection }, count: number) => {
+    for (let n = 0; n < count; n++) connection.onMessage(`{"ack":"msg_${n}"}`);
+  };
+  const first = it.attach("mail");
+  ack(first, 1);
+  await taken.promise;
+  ack(first, 900);
+  first.connection.onClose();
+  const second = it.attach("mail");
+  ack(second, 1_001);
+  expect(second.closes).toEqual([{ code: 1008, reason: "too many frames" }]);
+  released.resolve();
+  await it.hub.close();
+  expect(stored).toBe(501);
 });
 
 test("a hub that has closed takes nobody in any more, and each that it had was told once", async () => {

@@ -2,6 +2,7 @@ import type { Signal } from "../store/engine/engine.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
+import { createAcks } from "./acks.ts";
 import { Consumer, type Listened } from "./consumer.ts";
 import type { EventFeed, EventQuery } from "./event-feed.ts";
 import { EventReader } from "./event-reader.ts";
@@ -17,7 +18,9 @@ const TICK_MS = 1_000;
 
 /** One socket's connection. The HTTP side passes on the socket's events. */
 export interface HubConnection {
-  onMessage(text: string): void;
+  /** `text` is null for a binary message. */
+  onMessage(text: string | null): void;
+  onPing(): void;
   onPong(): void;
   onDrain(): void;
   onClose(): void;
@@ -56,18 +59,15 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
   let attached = 0;
   let stopTicking: (() => void) | null = null;
   let closed = false;
-  const leaving = new Set<Promise<void>>();
+  const acks = createAcks(deps);
   const shared = {
     ...deps,
     scheduler,
     ended(socket: LiveSocket) {
       if (socket instanceof EventReader) readers.delete(socket);
       if (!(socket instanceof Consumer)) return;
-      const { agent, acking } = socket;
+      const { agent } = socket;
       if (consumers.get(agent.id)?.ended) consumers.delete(agent.id);
-      if (!acking) return;
-      leaving.add(acking);
-      void acking.finally(() => leaving.delete(acking));
     },
   };
 
@@ -146,7 +146,7 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
 
   return {
     attach(agent, proof, socket) {
-      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared, announce);
+      const consumer = new Consumer(`${name}.${attached++}`, agent, proof, socket, shared, acks, announce);
       if (closed) {
         consumer.close(CLOSE.goingAway, "shutting down");
         return consumer;
@@ -191,7 +191,7 @@ export function createHub({ feed, ...deps }: { store: Store; feed: EventFeed; cl
       stopTicking?.();
       for (const socket of [...all()]) socket.close(CLOSE.goingAway, "shutting down");
       for (const waiters of [...waiting.values()]) for (const resolve of [...waiters]) resolve();
-      await Promise.all(leaving);
+      await acks.stored();
     },
   };
 }

@@ -8,8 +8,24 @@ const PING_INTERVAL_MS = 30_000;
 /** A listener that does not take its waiting frames in this time is too slow. After reconnecting, it reads the rest. */
 const SLOW_MS_MAX = 30_000;
 
+/**
+ * Frames that a client may send beyond one ack for each frame that it gets: so many at once, and then so many a second.
+ * The next one closes the socket.
+ */
+const FRAMES_AT_ONCE = 1_000;
+const FRAMES_PER_SECOND = 100;
+/** Longest text that a client may send; an ack has 45 characters. */
+const TEXT_MAX = 1_024;
+
 /** Close codes: those of RFC 6455 7.4.1, 1013 of the IANA registry, and our own. */
-export const CLOSE = { goingAway: 1001, policy: 1008, internal: 1011, tryLater: 1013, replaced: 4000 } as const;
+export const CLOSE = {
+  goingAway: 1001,
+  policy: 1008,
+  tooLarge: 1009,
+  internal: 1011,
+  tryLater: 1013,
+  replaced: 4000,
+} as const;
 
 /** The parts of a WebSocket that are used here; Bun's ServerWebSocket fits. */
 export interface HubSocket {
@@ -54,13 +70,17 @@ export abstract class LiveSocket {
   private blockedSince: number | null = null;
   private pingAt: number;
   private answered = true;
+  /** Frames that the client may send now, and when that was counted. */
+  private frames = FRAMES_AT_ONCE;
+  private framesAt: number;
 
   constructor(
     readonly proof: Proof,
     private readonly socket: HubSocket,
     protected readonly deps: SocketDeps,
   ) {
-    this.pingAt = deps.clock.now() + PING_INTERVAL_MS;
+    this.framesAt = deps.clock.elapsed();
+    this.pingAt = this.framesAt + PING_INTERVAL_MS;
   }
 
   /**
@@ -68,7 +88,8 @@ export abstract class LiveSocket {
    * reads may be gone.
    */
   protected abstract readOn(isDoubtful: boolean): Promise<void>;
-  abstract onMessage(text: string): void;
+  /** Takes a text of the client, which is not too long; calls `spend` unless it may send any number of such texts. */
+  protected abstract heard(text: string): void;
   /** Fields for the log. */
   protected abstract about(): Record<string, string>;
 
@@ -111,7 +132,7 @@ export abstract class LiveSocket {
   protected send(frame: string): "sent" | "kept" | "dropped" {
     if (this.ended) return "dropped";
     const sent = this.socket.send(frame);
-    if (sent <= 0) this.blockedSince ??= this.deps.clock.now();
+    if (sent <= 0) this.blockedSince ??= this.deps.clock.elapsed();
     // Dropped: too much waits already, or the socket is gone and its close event is coming.
     return sent > 0 ? "sent" : sent < 0 ? "kept" : "dropped";
   }
@@ -123,8 +144,33 @@ export abstract class LiveSocket {
     this.deps.scheduler.schedule(this);
   }
 
+  /** `text` is null for a binary message. */
+  onMessage(text: string | null): void {
+    if (this.ended) return;
+    if (text === null) this.spend();
+    else if (text.length > TEXT_MAX) this.close(CLOSE.tooLarge, "message too large");
+    else this.heard(text);
+  }
+
+  /** Bun answers pings itself. */
+  onPing(): void {
+    this.spend();
+  }
+
   onPong(): void {
     this.answered = true;
+    this.spend();
+  }
+
+  /** Counts a frame of the client. False if it was one too many; then the socket is closed. */
+  protected spend(): boolean {
+    const now = this.deps.clock.elapsed();
+    const more = ((now - this.framesAt) / 1_000) * FRAMES_PER_SECOND;
+    this.frames = Math.min(FRAMES_AT_ONCE, this.frames + more) - 1;
+    this.framesAt = now;
+    if (this.frames >= 0) return true;
+    this.close(CLOSE.policy, "too many frames");
+    return false;
   }
 
   onClose(): void {
@@ -146,7 +192,7 @@ export abstract class LiveSocket {
   /** Called about every second. */
   tick(): void {
     if (this.closeIfExpired()) return;
-    const now = this.deps.clock.now();
+    const now = this.deps.clock.elapsed();
     const pingDue = now >= this.pingAt;
     const silent = pingDue && !this.answered;
     const slow = this.blockedSince !== null && (silent || now - this.blockedSince >= SLOW_MS_MAX);

@@ -71,3 +71,13 @@ test("a wait that adds up to one attempt only in fractions is long enough", () =
     expect(rateLimit.free("hook")).toBe(1);
   }
 });
+
+test("a clock that is set back stops no endpoint", () => {
+  const clock = new TestClock();
+  const rateLimit = createRateLimit(1, clock);
+  rateLimit.take("hook");
+  clock.step(-3_600_000);
+  expect(rateLimit.nextFreeAt()).toEqual(new Date(clock.now() + 1_000));
+  clock.advance(1_000);
+  expect(rateLimit.free("hook")).toBe(1);
+});

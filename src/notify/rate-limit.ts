@@ -25,7 +25,7 @@ export function createRateLimit(perSecond: number, clock: Clock): RateLimit {
   function tokensOf(endpoint: string): number {
     const bucket = buckets.get(endpoint);
     if (!bucket) return perSecond;
-    const tokens = bucket.tokens + ((clock.now() - bucket.at) / 1000) * perSecond;
+    const tokens = bucket.tokens + ((clock.elapsed() - bucket.at) / 1000) * perSecond;
     if (tokens < perSecond) return tokens;
     buckets.delete(endpoint);
     return perSecond;
@@ -35,7 +35,7 @@ export function createRateLimit(perSecond: number, clock: Clock): RateLimit {
 
   return {
     free,
-    take: (endpoint) => buckets.set(endpoint, { tokens: tokensOf(endpoint) - 1, at: clock.now() }),
+    take: (endpoint) => buckets.set(endpoint, { tokens: tokensOf(endpoint) - 1, at: clock.elapsed() }),
     waiting,
     nextFreeAt() {
       const whole = 1 - ROUNDING / 2;

@@ -65,7 +65,8 @@ export function createSlots(
   const failing = new Map(options.failing.map((endpoint) => [endpoint, { failures: 1, restsUntil: 0 }]));
   const failingMax = Math.max(1, Math.floor(options.all * FAILING_SHARE));
 
-  const rests = (endpoint: string) => (failing.get(endpoint)?.restsUntil ?? 0) > clock.now();
+  const restMsOf = (endpoint: string) => (failing.get(endpoint)?.restsUntil ?? 0) - clock.elapsed();
+  const rests = (endpoint: string) => restMsOf(endpoint) > 0;
   const free = (endpoint: string) => {
     if (rests(endpoint)) return 0;
     return (healthy.has(endpoint) ? options.perEndpoint : 1) - inHand.of(endpoint);
@@ -116,9 +117,9 @@ export function createSlots(
       const doubled = REST_MS.first * 2 ** Math.min(failures - FAILURES_WITHOUT_REST, 10);
       const chance = 0.5 + random() / 2;
       const restMs = failures < FAILURES_WITHOUT_REST ? 0 : Math.min(REST_MS.max, doubled) * chance;
-      failing.set(endpoint, { failures, restsUntil: clock.now() + restMs });
+      failing.set(endpoint, { failures, restsUntil: clock.elapsed() + restMs });
     },
     forget: (endpoint) => failing.delete(endpoint),
-    nextFreeAt: () => earliest(resting().map((endpoint) => failing.get(endpoint)?.restsUntil)),
+    nextFreeAt: () => earliest(resting().map((endpoint) => clock.now() + Math.ceil(restMsOf(endpoint)))),
   };
 }

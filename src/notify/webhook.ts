@@ -73,7 +73,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   const limited = new Set<string>();
   /**
    * When the next search for due deliveries that were not named may begin, so that a large backlog, which makes
-   * searches expensive, slows nothing else.
+   * searches expensive, slows nothing else; by `clock.elapsed()`.
    */
   let searchAt = 0;
   /**
@@ -112,7 +112,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
 
   async function search(limit: number): Promise<DeliveryRow[]> {
     nextDue = undefined;
-    if (clock.now() < searchAt && draining === 0) return [];
+    if (clock.elapsed() < searchAt && draining === 0) return [];
     const [startedAt, now] = [performance.now(), clock.now()];
     const wanted = Math.min(limit, SEARCHED_AT_ONCE);
     const claimed = await claim(wanted);
@@ -121,7 +121,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       // A due delivery that was not claimed has no free slot. It is looked for again when a slot is free.
       nextDue = due && due.getTime() > now ? due : null;
     }
-    if (claimed.length < wanted) searchAt = clock.now() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
+    if (claimed.length < wanted) searchAt = clock.elapsed() + (performance.now() - startedAt) * SEARCH_PAUSE_FACTOR;
     return claimed;
   }
 
@@ -149,7 +149,11 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       }
     },
     async nextDue() {
-      return earliest([nextDue === undefined ? searchAt : nextDue, slots.nextFreeAt(), rateLimit.nextFreeAt()]);
+      return earliest([
+        nextDue === undefined ? clock.now() + Math.ceil(searchAt - clock.elapsed()) : nextDue,
+        slots.nextFreeAt(),
+        rateLimit.nextFreeAt(),
+      ]);
     },
   });
   const unsubscribe = store.onSignal((signal) => {

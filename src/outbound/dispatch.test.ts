@@ -6,6 +6,7 @@ import { addAgent, addOutbound, claimRecipients } from "../../test/store/rows.ts
 import { request, startTestApp, type TestApp } from "../../test/support/app.ts";
 import { testPool } from "../../test/support/pool.ts";
 import { outbound, withUpstream } from "../../test/support/upstream-app.ts";
+import type { Config } from "../config.ts";
 import { verifyDkim } from "../inbound/dkim-verify.ts";
 import { findBody } from "../message/headers.ts";
 import { readAttachments } from "../message/read.ts";
@@ -13,8 +14,8 @@ import { createReturnPaths } from "../return-path.ts";
 import type { Store } from "../store/store.ts";
 import { TestClock } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
-import { silentLog } from "../util/log.ts";
-import { startDispatch } from "./dispatch.ts";
+import { createLog, silentLog } from "../util/log.ts";
+import { type DispatchOptions, startDispatch } from "./dispatch.ts";
 import { openOutcomeJournal } from "./outcome-journal.ts";
 import { createRoutes } from "./routes.ts";
 
@@ -435,6 +436,26 @@ test("one upstream that is down holds up no other", async () => {
   ]);
 });
 
+/** A dispatch beside that of an app, which serves no upstream itself. */
+function ownDispatch(
+  config: Config,
+  smtp: { host: string; port: number },
+  more: Pick<DispatchOptions, "store" | "clock" | "journal"> & Partial<DispatchOptions>,
+) {
+  const outboundSmtp = { ...config.outboundSmtp, host: smtp.host, port: smtp.port, tls: "off" as const };
+  return startDispatch({
+    ...{ log: silentLog, fromDomain: null, sharedDomain: config.sharedDomain, hostname: "e2a.example" },
+    routes: createRoutes({ ...config, outboundSmtp }, null),
+    returnPaths: createReturnPaths(new Uint8Array(32), "e2a.example"),
+    receive: () => Promise.reject(new Error("nothing is for an agent here")),
+    gatekeeper: { ask: () => Promise.reject(new Error("nothing is asked")), holds: async () => false },
+    signingKeys: async () => ({ keys: [], published: [] }),
+    isPublished: async () => true,
+    sevenBit: async () => null,
+    ...more,
+  });
+}
+
 test("a dialogue that hangs when the server stops is broken off: it was a try, and the next start goes on", async () => {
   let hangs = true;
   const asked = Promise.withResolvers<void>();
@@ -459,19 +480,8 @@ test("a dialogue that hangs when the server stops is broken off: it was a try, a
       return status;
     },
   };
-  const outboundSmtp = { ...config.outboundSmtp, host: smtp.host, port: smtp.port, tls: "off" as const };
   const journal = openOutcomeJournal(join(it.dataDir, "other.journal"), silentLog);
-  const begin = () =>
-    startDispatch({
-      ...{ store: slow, clock, log: silentLog, journal, fromDomain: null, sharedDomain: config.sharedDomain },
-      ...{ routes: createRoutes({ ...config, outboundSmtp }, null), hostname: "e2a.example" },
-      returnPaths: createReturnPaths(new Uint8Array(32), "e2a.example"),
-      receive: () => Promise.reject(new Error("nothing is for an agent here")),
-      gatekeeper: { ask: () => Promise.reject(new Error("nothing is asked")), holds: async () => false },
-      signingKeys: async () => ({ keys: [], published: [] }),
-      isPublished: async () => true,
-      sevenBit: async () => null,
-    });
+  const begin = () => ownDispatch(config, smtp, { store: slow, clock, journal });
   const agent = await addAgent(store, { userId: it.userId });
   const raw = Buffer.from(`From: <${agent.id}>\r\nSubject: Hello\r\n\r\nHi there\r\n`);
   const { message } = await addOutbound(store, agent.id, { raw, now: new Date(clock.now()) });
@@ -491,6 +501,45 @@ test("a dialogue that hangs when the server stops is broken off: it was a try, a
   await journal.close();
   expect(await recipient()).toMatchObject({ status: "sent", attempts: 2 });
   expect(smtp.messages).toHaveLength(1);
+});
+
+test("a try that hangs until the server has stopped sends and writes nothing more", async () => {
+  await using smtp = await scriptedSmtp({});
+  await using it = await startTestApp();
+  const { store, config } = it.app;
+  const lines: string[] = [];
+  const log = createLog({ level: "debug", format: "json", stream: { write: (line) => lines.push(line) } });
+  const journal = openOutcomeJournal(join(it.dataDir, "other.journal"), log);
+  const asked = Promise.withResolvers<void>();
+  const answered = Promise.withResolvers<boolean>();
+  const clock = new TestClock();
+  const agent = await addAgent(store, { userId: it.userId });
+  const raw = Buffer.from(`From: <${agent.id}>\r\nSubject: Hello\r\n\r\nHi there\r\n`);
+  await addOutbound(store, agent.id, { raw, now: new Date(clock.now()) });
+  let writes = 0;
+  const watched: Store = {
+    ...store,
+    finishRecipient(...outcome) {
+      writes++;
+      return store.finishRecipient(...outcome);
+    },
+  };
+  const dispatch = ownDispatch(config, smtp, {
+    ...{ store: watched, clock, journal, log, fromDomain: "via.example" },
+    isPublished() {
+      asked.resolve();
+      return answered.promise;
+    },
+  });
+  await asked.promise;
+  await dispatch.close(1);
+  await journal.close();
+  answered.resolve(true);
+  for (let turn = 0; turn < 200; turn++) await new Promise(setImmediate);
+  expect(writes).toBe(0);
+  expect(smtp.connections.open).toBe(0);
+  expect(smtp.messages).toEqual([]);
+  expect(lines).toEqual([]);
 });
 
 test("mail to an agent here and to a person outside goes both ways, each with its fate", async () => {

@@ -127,7 +127,7 @@ export interface Dispatch {
 export function startDispatch(options: DispatchOptions): Dispatch {
   const { store, clock, log, routes, journal } = options;
   const random = options.random ?? Math.random;
-  const outages = createOutages(() => clock.now(), random);
+  const outages = createOutages(clock, random);
   const upstreams = new Map([...routes.upstreams].map(([lane, settings]) => [lane, createUpstream(settings, log)]));
   const inHand = new Tally();
   /** Lanes in which the last claim left due mail behind: new mail queues there, to keep the order. */
@@ -138,6 +138,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const leased = new Set<RecipientRow>();
   const breakOff = new AbortController();
   let closed = false;
+  /** Set when the dispatcher has closed: a try that still hangs does nothing more. */
+  let isOver = false;
 
   let reservedBytes = 0;
   /** When a write last succeeded. */
@@ -146,14 +148,14 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   let heldBackUntil: number | null = null;
 
   function noteStoreFailed(): void {
-    if (store.dialect === "postgres") heldBackUntil = clock.now() + HELD_BACK_MS;
+    if (store.dialect === "postgres") heldBackUntil = clock.elapsed() + HELD_BACK_MS;
   }
 
   /** Whether claims must wait for other nodes to record their outcomes. Throws while the store is away. */
   async function isHeldBack(): Promise<boolean> {
     if (heldBackUntil === null) return false;
     await store.probeWrite(new Date(clock.now()));
-    if (clock.now() < heldBackUntil) return true;
+    if (clock.elapsed() < heldBackUntil) return true;
     heldBackUntil = null;
     return false;
   }
@@ -169,7 +171,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         leaseToken: crypto.randomUUID(),
         lanes,
       });
-      wroteAt = clock.now();
+      wroteAt = clock.elapsed();
       for (const [lane, account] of Object.entries(after)) turns.set(lane, account);
       return claimed;
     } catch (error) {
@@ -224,7 +226,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   async function run({ recipient, work: known }: Item): Promise<void> {
     const { lane, messageId } = recipient;
-    const knownAt = clock.now();
+    const knownAt = clock.elapsed();
     leased.add(recipient);
     try {
       const work = known ?? (await store.outboundWork(messageId));
@@ -236,12 +238,17 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         // The store failed before any mail was handed over.
         if (error instanceof Failure && error.code === "unavailable")
           return { kind: "released", at: new Date(clock.now()), error: error.message };
+        if (isOver) return { kind: "released", at: new Date(clock.now()), error: null };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
         return settle(recipient, { kind: "unknown", error: "The server ran into an unexpected error; see its log." });
       });
+      // Its lease ends, and mail that has left is in the journal or must be.
+      if (isOver && outcome.kind !== "sent") return;
       if (await record(recipient, outcome)) tell(recipient, outcome);
       else if (outcome.kind !== "released")
         log.warn("outbound.lease_lost", { message: messageId, recipient: recipient.n, lane, outcome: outcome.kind });
+    } catch (error) {
+      if (!isOver) throw error;
     } finally {
       leased.delete(recipient);
       reservedBytes -= known?.raw.byteLength ?? 0;
@@ -254,6 +261,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     try {
       return await options.gatekeeper.holds(recipient, work);
     } catch (error) {
+      if (isOver) return true;
       log.error("outbound.gate_failed", { message: recipient.messageId, recipient: recipient.n }, error);
       const at = new Date(clock.now() + GATE_RETRY_MS);
       await record(recipient, { kind: "released", at, error: "The gate could not be asked; see the server's log." });
@@ -276,7 +284,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       const cancelKeep = clock.after(RECORD_LATE_MS, keep);
       try {
         const status = await store.finishRecipient(recipient, outcome, entry.at);
-        wroteAt = clock.now();
+        wroteAt = clock.elapsed();
         journal.remove(entry);
         return status !== null;
       } catch (error) {
@@ -300,11 +308,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
    * this process: its lease may have ended meanwhile, and another node may have sent it.
    */
   async function mayHandOver(recipient: RecipientRow): Promise<boolean> {
-    if (journal.size() === 0 && clock.now() - wroteAt < WRITE_FRESH_MS) return true;
+    if (journal.size() === 0 && clock.elapsed() - wroteAt < WRITE_FRESH_MS) return true;
     for (; !closed; await pause(RECORD_RETRY_MS))
       try {
         const isOurs = await store.renewLease(recipient, leaseUntil());
-        wroteAt = clock.now();
+        wroteAt = clock.elapsed();
         if (!isOurs || journal.size() === 0) return isOurs;
       } catch (error) {
         noteStoreFailed();
@@ -346,7 +354,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const tooLong = new AbortController();
     const cancelEnd = clock.after(TRY_MS, () => tooLong.abort());
     const signal = AbortSignal.any([breakOff.signal, tooLong.signal]);
-    const mayBegin = async () => clock.now() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
+    const mayBegin = async () => clock.elapsed() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
     const envelope = { from: returnPath, to: recipient.address };
     const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
     const encoded = async (): Promise<Awaited<ReturnType<typeof send>>> => {
@@ -455,10 +463,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     else if (outcome.kind === "failed") log.warn("outbound.failed", { ...fields, ...more, error: outcome.error });
   }
 
-  let renewedAt = clock.now();
+  let renewedAt = clock.elapsed();
   async function renew(): Promise<void> {
     const tokens = [...leased].flatMap(({ leaseToken }) => leaseToken ?? []);
-    const now = clock.now();
+    const now = clock.elapsed();
     if (tokens.length > 0) await store.renewLeases(tokens, leaseUntil());
     renewedAt = now;
   }
@@ -468,7 +476,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
    * claim would take that mail a second time.
    */
   async function renewOverdue(): Promise<void> {
-    if (clock.now() - renewedAt > 2 * RENEW_MS) await renew();
+    if (clock.elapsed() - renewedAt > 2 * RENEW_MS) await renew();
   }
 
   /** Renews the leases of mail in hand: sending a large message on a slow connection takes longer than a lease. */
@@ -508,7 +516,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     leaseUntil,
     take(recipient, known) {
       // The store has just written the recipient.
-      wroteAt = clock.now();
+      wroteAt = clock.elapsed();
       work.take({ recipient, work: known });
     },
     outage: (lane) => outages.reason(lane),
@@ -530,6 +538,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       breakOff.abort();
       await work.close(graceMs);
       await Promise.all([...upstreams.values()].map((upstream) => upstream.close()));
+      isOver = true;
     },
   };
 }

@@ -1,3 +1,4 @@
+import type { Clock } from "../util/clock.ts";
 import { outageDelay } from "./retry.ts";
 
 /** Tracks lanes whose upstream cannot be reached: one probe at a time, at growing intervals. */
@@ -15,26 +16,30 @@ export interface Outages {
 
 interface Outage {
   failures: number;
+  /** By `clock.elapsed()`. */
   until: number;
   reason: string;
 }
 
-export function createOutages(now: () => number, random: () => number): Outages {
+export function createOutages(clock: Clock, random: () => number): Outages {
   const outages = new Map<string, Outage>();
   return {
     room(lane, capacity) {
       const outage = outages.get(lane);
       if (!outage) return capacity;
-      return outage.until <= now() ? 1 : 0;
+      return outage.until <= clock.elapsed() ? 1 : 0;
     },
-    until: (lane) => outages.get(lane)?.until ?? null,
+    until(lane) {
+      const outage = outages.get(lane);
+      return outage ? clock.now() + Math.ceil(outage.until - clock.elapsed()) : null;
+    },
     reason: (lane) => outages.get(lane)?.reason ?? null,
     down(lane, reason) {
       const known = outages.get(lane);
       // Items that were in hand together fail together, and count once.
-      if (known && known.until > now()) return;
+      if (known && known.until > clock.elapsed()) return;
       const failures = (known?.failures ?? 0) + 1;
-      outages.set(lane, { failures, until: now() + outageDelay(failures, random()), reason });
+      outages.set(lane, { failures, until: clock.elapsed() + outageDelay(failures, random()), reason });
     },
     up: (lane) => outages.delete(lane),
   };

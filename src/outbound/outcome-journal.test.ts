@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { mkdirSync, statSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { tempDir } from "../../test/support/temp.ts";
 import { Failure } from "../util/errors.ts";
@@ -59,6 +59,21 @@ test.skipIf(process.platform === "win32")("the file is its owner's alone", async
   const path = join(dir.path, "outcomes.journal");
   await openOutcomeJournal(path, silentLog).close();
   expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("a journal that has closed writes to no file, whichever has its number now", async () => {
+  await using dir = await tempDir();
+  const journal = openOutcomeJournal(join(dir.path, "outcomes.journal"), silentLog);
+  const [early, late] = [sent(), sent()];
+  journal.note(early);
+  await journal.close();
+  const path = join(dir.path, "another file");
+  const others = Array.from({ length: 50 }, () => openSync(path, "w"));
+  journal.keep(late);
+  journal.remove(early);
+  journal.forgetLeft();
+  for (const fd of others) closeSync(fd);
+  expect(readFileSync(path, "utf8")).toBe("");
 });
 
 test("a line that was cut short takes no other with it", async () => {

@@ -37,6 +37,7 @@ export interface OutcomeJournal {
   size(): number;
   /** Forgets the outcomes of an earlier process, once they are recorded. */
   forgetLeft(): void;
+  /** Closes the file, after which nothing is written; an attempt is logged. */
   close(): Promise<void>;
 }
 
@@ -72,6 +73,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
   /** The slots in use. The outcomes of an earlier process occupy theirs until they are recorded. */
   const taken: boolean[] = left.length > 0 ? Array(Math.ceil(fstatSync(fd).size / SLOT_BYTES)).fill(true) : [];
   let isDirty = false;
+  let isClosed = false;
   let syncing: Promise<void> | null = null;
   try {
     const missing = JOURNAL_SLOTS * SLOT_BYTES - fstatSync(fd).size;
@@ -89,7 +91,13 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
     }
   }
 
+  /** The number of a closed file may belong to another one by now. */
+  function requireOpen(): void {
+    if (isClosed) throw new Error("The journal is closed.");
+  }
+
   function write(entry: Unrecorded): void {
+    requireOpen();
     const line = Buffer.from(`${JSON.stringify(entry)}\n`);
     const count = Math.ceil(line.length / SLOT_BYTES);
     const first = freeSlots(count);
@@ -102,6 +110,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
   }
 
   function erase(first: number, count: number): void {
+    requireOpen();
     writeSync(fd, Buffer.alloc(count * SLOT_BYTES), 0, count * SLOT_BYTES, first * SLOT_BYTES);
     for (let slot = first; slot < first + count; slot++) taken[slot] = false;
   }
@@ -120,7 +129,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
   }
 
   function sync(): void {
-    if (!isDirty || syncing) return;
+    if (!isDirty || syncing || isClosed) return;
     isDirty = false;
     syncing = syncFile(fd)
       .catch((error) => log.error("outbound.journal_failed", { waiting: kept.size }, error))
@@ -150,6 +159,7 @@ export function openOutcomeJournal(path: string, log: Log): OutcomeJournal {
     forgetLeft: () => attempt(() => erase(0, taken.length)),
     async close() {
       while (syncing) await syncing;
+      isClosed = true;
       closeSync(fd);
     },
   };

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { TestClock } from "../util/clock.ts";
 import { createOutages } from "./outage.ts";
 import { attemptsMax, outageDelay, retryDelay } from "./retry.ts";
 
@@ -28,15 +29,22 @@ test("an upstream that is down is asked every 5 minutes at most", () => {
   expect(seconds).toEqual([5, 10, 20, 300, 300, 300]);
 });
 
+test("an upstream that is down is asked on time, even if the clock was set back meanwhile", () => {
+  const clock = new TestClock();
+  const outages = createOutages(clock, () => 0.5);
+  outages.down("upstream", "It cannot be reached.");
+  clock.step(-3_600_000);
+  expect(outages.until("upstream")).toBe(clock.now() + 5_000);
+  clock.advance(5_000);
+  expect(outages.room("upstream", 9)).toBe(1);
+});
+
 test("messages in hand together that find an upstream down count as one failure", () => {
-  let now = 0;
-  const outages = createOutages(
-    () => now,
-    () => 0.5,
-  );
+  const clock = new TestClock(0);
+  const outages = createOutages(clock, () => 0.5);
   for (let i = 0; i < 10; i++) outages.down("upstream", "It cannot be reached.");
   expect(outages.until("upstream")).toBe(5_000);
-  now = 5_000;
+  clock.advance(5_000);
   outages.down("upstream", "It cannot be reached.");
-  expect(outages.until("upstream")).toBe(now + 10_000);
+  expect(outages.until("upstream")).toBe(15_000);
 });

@@ -38,10 +38,10 @@ export function createSigningKeys(deps: { store: Store; vault: Vault; clock: Clo
 
   return (domain) => {
     const known = kept.get(domain);
-    if (known && clock.now() - known.at < KEPT_MS) return known.keys;
+    if (known && clock.elapsed() - known.at < KEPT_MS) return known.keys;
     if (kept.size >= DOMAINS_MAX) kept.clear();
     const keys = load(domain);
-    kept.set(domain, { at: clock.now(), keys });
+    kept.set(domain, { at: clock.elapsed(), keys });
     keys.catch(() => kept.delete(domain));
     return keys;
   };

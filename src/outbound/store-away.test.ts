@@ -196,7 +196,11 @@ test("a server that stops while its database answers nothing ends all the same, 
 test("a clock that jumps past the lease, as after a suspend: mail in hand is not claimed once more", async () => {
   const inner = new TestClock();
   let jumpedMs = 0;
-  const clock = { now: () => inner.now() + jumpedMs, after: inner.after.bind(inner) };
+  const clock = {
+    now: () => inner.now() + jumpedMs,
+    elapsed: () => inner.elapsed() + jumpedMs,
+    after: inner.after.bind(inner),
+  };
   await using mail = await inHand(clock as TestClock);
   const { it, smtp } = mail;
   jumpedMs = 10 * 60_000;

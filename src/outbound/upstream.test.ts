@@ -532,3 +532,15 @@ describe("stopping:", () => {
     await w.smtp.quiet();
   });
 });
+
+test("whoever is stopped while it asks whether it may begin sends nothing", async () => {
+  await using w = await world();
+  const stop = new AbortController();
+  const mayBegin = async () => {
+    stop.abort();
+    return true;
+  };
+  expect(await w.upstream.send({ from, to }, mail, stop.signal, mayBegin)).toMatchObject({ kind: "unreachable" });
+  expect(w.smtp.messages).toEqual([]);
+  expect(await send(w)).toMatchObject({ kind: "accepted" });
+});

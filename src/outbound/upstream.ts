@@ -125,6 +125,10 @@ class Pool implements Upstream {
       if (!begins) this.release(session);
     }
     if (!begins) return { kind: "withdrawn" };
+    if (this.isClosing || signal?.aborted) {
+      this.release(session);
+      return this.stopped();
+    }
     const isReused = rested !== undefined || session.transactions > 0;
     const abort = signal && (() => session.destroy("the caller stopped waiting"));
     if (abort) signal.addEventListener("abort", abort);

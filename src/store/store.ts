@@ -232,6 +232,7 @@ export function createStore(engine: Engine) {
     getMessage: scan(messages.getMessage),
     renewContent: write(renewContent),
     setReadStatus: write(messages.setReadStatus),
+    markRead: write(messages.markRead),
     updateMessage: write(messages.updateMessage),
     deleteMessage: write(messages.deleteMessage),
     countMessages: scan(messages.countMessages),

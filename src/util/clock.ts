@@ -1,7 +1,15 @@
-/** The time source of everything that waits for a time of day. Tests replace it with a clock that they move. */
+/** The time source of everything that waits. Tests replace it with a clock that they move. */
 export interface Clock {
-  /** Milliseconds since the epoch, UTC. */
+  /**
+   * The time of day in milliseconds since the epoch, UTC. It steps back when the machine's clock is corrected, so
+   * measure durations with `elapsed`.
+   */
   now(): number;
+  /**
+   * Milliseconds since some moment. Never goes back. Goes forward with the time of day when that jumps, since the
+   * machine may have slept.
+   */
+  elapsed(): number;
   /** Runs `run` after `delayMs`; the returned function cancels it. */
   after(delayMs: number, run: () => void): () => void;
 }
@@ -13,9 +21,33 @@ export function earliest(times: Iterable<Date | number | null | undefined>): Dat
   return Number.isFinite(first) ? new Date(first) : null;
 }
 
+/** A smaller difference between two clocks is ignored. Clocks that NTP keeps differ by milliseconds. */
+const SAME_MS = 2_000;
+
+/**
+ * Makes `elapsed` of a Clock out of the time of day and a monotonic clock, which may stand still while the machine
+ * sleeps. Both are in milliseconds.
+ */
+export function createElapsed(now: () => number, monotonic: () => number): () => number {
+  let ahead = now() - monotonic();
+  let slept = 0;
+  return () => {
+    const ms = monotonic();
+    const jumped = now() - ms - ahead;
+    if (Math.abs(jumped) > SAME_MS) {
+      ahead += jumped;
+      slept += Math.max(0, jumped);
+    }
+    return ms + slept;
+  };
+}
+
+const timeOfDay = () => Date.now();
+
 /** The system's clock. Its timers do not keep the process alive. */
 export const systemClock: Clock = {
-  now: () => Date.now(),
+  now: timeOfDay,
+  elapsed: createElapsed(timeOfDay, () => performance.now()),
   after(delayMs, run) {
     const timer = setTimeout(run, Math.min(delayMs, 2 ** 31 - 1));
     timer.unref?.();
@@ -25,8 +57,6 @@ export const systemClock: Clock = {
 
 /** How often the two clocks are compared. */
 const COMPARED_EVERY_MS = 10_000;
-/** A smaller difference is ignored. Clocks that NTP keeps differ by milliseconds. */
-const SAME_MS = 2_000;
 
 /** A clock that follows another clock, which several machines share. */
 export interface FollowingClock extends Clock {
@@ -35,7 +65,8 @@ export interface FollowingClock extends Clock {
 }
 
 /**
- * Corrects a machine's clock by a remote one.
+ * Corrects a machine's clock by a remote one. Between two comparisons it counts the time that passes, so a step back of
+ * the machine's clock does not move it.
  *
  * @param theirs reads the remote clock, in milliseconds since the epoch; may be slow, and may fail after the first read
  * @param onDiffers called with how many milliseconds the remote clock is ahead, whenever that changes
@@ -45,19 +76,21 @@ export async function followClock(
   own: Clock,
   onDiffers: (aheadMs: number) => void,
 ): Promise<FollowingClock> {
-  let aheadMs = 0;
+  const ownBase = () => own.now() - own.elapsed();
+  /** What `elapsed` counts from, in milliseconds since the epoch. */
+  let base = ownBase();
   let isOver = false;
   let cancel = () => {};
 
   async function compare(): Promise<void> {
-    const askedAt = own.now();
+    const askedAt = own.elapsed();
     const time = await theirs();
-    const answeredAt = own.now();
-    const mayErrBy = Math.abs(answeredAt - askedAt) / 2;
-    const found = Math.round(time - (askedAt + answeredAt) / 2);
-    if (Math.abs(found - aheadMs) < SAME_MS + mayErrBy) return;
-    aheadMs = found;
-    onDiffers(aheadMs);
+    const answeredAt = own.elapsed();
+    const mayErrBy = (answeredAt - askedAt) / 2;
+    const found = time - (askedAt + answeredAt) / 2;
+    if (Math.abs(found - base) < SAME_MS + mayErrBy) return;
+    base = found;
+    onDiffers(Math.round(base - ownBase()));
   }
   function compareLater(): void {
     cancel = own.after(COMPARED_EVERY_MS, () => {
@@ -71,7 +104,8 @@ export async function followClock(
   await compare();
   compareLater();
   return {
-    now: () => own.now() + aheadMs,
+    now: () => Math.round(base + own.elapsed()),
+    elapsed: () => own.elapsed(),
     after: (delayMs, run) => own.after(delayMs, run),
     close() {
       isOver = true;
@@ -83,6 +117,7 @@ export async function followClock(
 /** A clock that stands still until a test moves it. Timers that fall due on the way run in order. */
 export class TestClock implements Clock {
   private timers = new Set<{ at: number; run: () => void }>();
+  private passed = 0;
 
   constructor(private ms = Date.now()) {}
 
@@ -90,21 +125,35 @@ export class TestClock implements Clock {
     return this.ms;
   }
 
+  elapsed(): number {
+    return this.passed;
+  }
+
   after(delayMs: number, run: () => void): () => void {
-    const timer = { at: this.ms + delayMs, run };
+    const timer = { at: this.passed + delayMs, run };
     this.timers.add(timer);
     return () => this.timers.delete(timer);
   }
 
   advance(byMs: number): void {
-    const end = this.ms + byMs;
+    const end = this.passed + byMs;
     for (;;) {
       const due = [...this.timers].filter((t) => t.at <= end).sort((a, b) => a.at - b.at)[0];
       if (!due) break;
       this.timers.delete(due);
-      this.ms = Math.max(this.ms, due.at);
+      this.pass(Math.max(0, due.at - this.passed));
       due.run();
     }
-    this.ms = end;
+    this.pass(end - this.passed);
+  }
+
+  /** Sets the time of day forward or back, as a correction of the machine's clock does. No time passes. */
+  step(byMs: number): void {
+    this.ms += byMs;
+  }
+
+  private pass(ms: number): void {
+    this.ms += ms;
+    this.passed += ms;
   }
 }

@@ -12,6 +12,15 @@ test("a value is gone when its time is up", () => {
   expect(cache.get("a")).toBeUndefined();
 });
 
+test("a value is gone when its time is up, even if the clock was set back meanwhile", () => {
+  const clock = new TestClock();
+  const cache = new TtlCache<number>(clock, 10, 1_000);
+  cache.set("a", 1, 500, 1);
+  clock.step(-3_600_000);
+  clock.advance(500);
+  expect(cache.get("a")).toBeUndefined();
+});
+
 test("past the number of entries the least recently used goes", () => {
   const cache = new TtlCache<number>(new TestClock(), 2, 1_000);
   cache.set("a", 1, 500, 1);

@@ -15,7 +15,7 @@ export class TtlCache<Value> {
     const entry = this.entries.get(key);
     if (!entry) return undefined;
     this.drop(key, entry);
-    if (entry.expiresAt <= this.clock.now()) return undefined;
+    if (entry.expiresAt <= this.clock.elapsed()) return undefined;
     this.keep(key, entry);
     return entry.value;
   }
@@ -24,7 +24,7 @@ export class TtlCache<Value> {
   set(key: string, value: Value, ttlMs: number, bytes: number): void {
     const old = this.entries.get(key);
     if (old) this.drop(key, old);
-    this.keep(key, { value, expiresAt: this.clock.now() + ttlMs, bytes: bytes + key.length });
+    this.keep(key, { value, expiresAt: this.clock.elapsed() + ttlMs, bytes: bytes + key.length });
     for (const [oldest, entry] of this.entries) {
       if (this.entries.size <= this.entriesMax && this.bytes <= this.bytesMax) break;
       this.drop(oldest, entry);

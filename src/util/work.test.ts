@@ -87,3 +87,19 @@ test("an item that fails takes no place from the others, and once closed nothing
   await rest();
   expect([claims(), done]).toEqual([before, ["one", "two"]]);
 });
+
+test("a claim that hangs does not keep the loop from closing", async () => {
+  const asked = Promise.withResolvers<void>();
+  const work = startWork<string>({
+    ...{ name: "test", concurrency: 2, clock: new TestClock(), log: silentLog },
+    claim() {
+      asked.resolve();
+      return new Promise(() => {});
+    },
+    run: async () => {},
+    nextDue: async () => null,
+  });
+  work.wake();
+  await asked.promise;
+  await work.close(1);
+});

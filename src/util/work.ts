@@ -102,10 +102,9 @@ export function startWork<T>(options: WorkOptions<T>): Work<T> {
     async close(graceMs) {
       closed = true;
       cancelTimer();
-      await looking;
       const grace = Promise.withResolvers<void>();
       const timer = setTimeout(grace.resolve, graceMs);
-      await Promise.race([Promise.all(inHand), grace.promise]);
+      await Promise.race([Promise.resolve(looking).then(() => Promise.all(inHand)), grace.promise]);
       clearTimeout(timer);
     },
   };

@@ -22,8 +22,11 @@ export interface ServeProcess extends AsyncDisposable {
 }
 
 /** Starts `e2a serve` from the compiled binary with these E2A_* variables; resolves when it is ready. */
-export async function startBinary(env: Record<string, string>, binary = binaryPath()): Promise<ServeProcess> {
-  const child = Bun.spawn([binary, "serve"], {
+export async function startBinary(
+  env: Record<string, string>,
+  program: string | string[] = binaryPath(),
+): Promise<ServeProcess> {
+  const child = Bun.spawn([...[program].flat(), "serve"], {
     env: { PATH: process.env.PATH ?? "", HOME: "/nonexistent", ...env },
     // A folder without config.yaml.
     cwd: import.meta.dir,

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { until, within } from "./until.ts";
 
 /** Opcodes of RFC 6455 5.2. */
-export const opcode = { text: 1, close: 8, ping: 9, pong: 10 } as const;
+export const opcode = { text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 export interface RawFrame {
   opcode: number;

@@ -131,14 +131,14 @@ class Listener {
   private sendAck(socket: Socket, id: string): boolean {
     if (!socket.send(JSON.stringify({ ack: id }))) return false;
     this.uncertain.delete(id);
-    this.uncertain.set(id, Date.now());
+    this.uncertain.set(id, performance.now());
     dropOldest(this.uncertain, UNCERTAIN_MAX);
     return true;
   }
 
   /** Recent acknowledgements, which a broken socket may have lost. Older ones arrived, or the message comes again. */
   private lately(): string[] {
-    for (const [id, at] of this.uncertain) if (Date.now() - at > CERTAIN_MS) this.uncertain.delete(id);
+    for (const [id, at] of this.uncertain) if (performance.now() - at > CERTAIN_MS) this.uncertain.delete(id);
     return [...this.uncertain.keys()];
   }
 
@@ -168,7 +168,7 @@ class Listener {
     const url = path`/api/v1/agents/${this.agent}/ws`;
     const before = this.socket?.closed;
     if (before) {
-      if (Date.now() - this.openedAt > STABLE_MS) this.backoff.reset();
+      if (performance.now() - this.openedAt > STABLE_MS) this.backoff.reset();
       await this.afterClose(url, before);
     }
     if (this.isPolling || !webSocket) return;
@@ -181,7 +181,7 @@ class Listener {
     this.socket = socket;
     if (await socket.opened(http.options.timeoutMs, this.signal)) {
       this.failedHandshakes = 0;
-      this.openedAt = Date.now();
+      this.openedAt = performance.now();
     } else this.failedHandshakes += 1;
   }
 

@@ -80,9 +80,9 @@ export function openSocket(
       return closed;
     },
     async opened(timeoutMs, signal) {
-      const late = Date.now() + timeoutMs;
+      const late = performance.now() + timeoutMs;
       while (socket.readyState !== OPEN && !closed)
-        if ((await within(happened(), late - Date.now(), signal)) === "late") cut();
+        if ((await within(happened(), late - performance.now(), signal)) === "late") cut();
       return socket.readyState === OPEN;
     },
     async news(idleMs, signal) {
@@ -98,9 +98,9 @@ export function openSocket(
     },
     async close() {
       if (closed) return false;
-      const late = Date.now() + CLOSE_MS;
+      const late = performance.now() + CLOSE_MS;
       socket.close(1000);
-      while (!closed) if ((await within(happened(), late - Date.now(), null)) === "late") cut();
+      while (!closed) if ((await within(happened(), late - performance.now(), null)) === "late") cut();
       return [1000, 1005].includes((closed as Closed).code);
     },
   };
@@ -127,14 +127,14 @@ const SILENCE_MAX_MS = 75_000;
 /** Pings the other side, and calls `onDead` if it stays silent. Returns a stop function; null if it cannot ping. */
 function keepAlive(socket: WebSocketLike, onDead: () => void): (() => void) | null {
   if (!socket.ping || !("Bun" in globalThis)) return null;
-  let heardAt = Date.now();
+  let heardAt = performance.now();
   const listen = socket.addEventListener as (type: string, listener: () => void) => void;
   for (const type of ["open", "ping", "pong", "message"])
     listen.call(socket, type, () => {
-      heardAt = Date.now();
+      heardAt = performance.now();
     });
   const pulse = setInterval(() => {
-    if (Date.now() - heardAt > SILENCE_MAX_MS) onDead();
+    if (performance.now() - heardAt > SILENCE_MAX_MS) onDead();
     else if (socket.readyState === OPEN) socket.ping?.();
   }, PING_MS);
   return () => clearInterval(pulse);

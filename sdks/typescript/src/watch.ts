@@ -82,7 +82,7 @@ export async function watch(
     const socket = openSocket(webSocket, http.options, url, onText, () => over.abort());
     try {
       if (!(await socket.opened(OPEN_MS, signal))) return await whyRefused();
-      const openedAt = Date.now();
+      const openedAt = performance.now();
       onConnected?.();
       for (;;) {
         const arrival = waiting.shift();
@@ -94,7 +94,7 @@ export async function watch(
         }
         if (signal.aborted || isSurplus) return null;
         if (socket.closed) {
-          if (Date.now() - openedAt >= STABLE_MS) backoff.reset();
+          if (performance.now() - openedAt >= STABLE_MS) backoff.reset();
           return closedError(socket.closed);
         }
         if ((await socket.news(IDLE_MAX_MS, signal)) === "idle") return null;

@@ -36,6 +36,8 @@ export function serveCommand(io: Io): Command {
       await stopped;
       if (io.isTerminal) await write(io.stderr, "Stopping: finishing what is in hand …\n");
       await app.close();
+      // A look-up or a write that hangs would keep the process until it ends.
+      await io.leave();
     });
   return example(serverOptions(command), [
     "e2a serve",

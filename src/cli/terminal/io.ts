@@ -19,6 +19,8 @@ export interface Io {
   readonly colour: { readonly stdout: boolean; readonly stderr: boolean };
   /** Runs `handler` in place of ending at the first SIGINT or SIGTERM. The returned function removes it. */
   onInterrupt(handler: () => void): () => void;
+  /** Ends the process with status 0 once its output is written, whatever else it waits for. */
+  leave(): Promise<void>;
 }
 
 /** Width in columns if the terminal does not report it. */
@@ -46,6 +48,10 @@ export function processIo(process: NodeJS.Process): Io {
       };
       for (const signal of signals) process.on(signal, once);
       return release;
+    },
+    async leave() {
+      await Promise.all([write(stdout, ""), write(stderr, "")]);
+      process.exit(0);
     },
   };
 }

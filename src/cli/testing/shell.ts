@@ -78,6 +78,7 @@ export class Running {
         this.interrupts.add(handler);
         return () => this.interrupts.delete(handler);
       },
+      leave: async () => {},
     };
     this.done = run(line, io).then((code) => ({ code, out: this.out, err: this.err }));
   }

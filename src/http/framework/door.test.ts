@@ -389,3 +389,15 @@ test("a burst of requests keeps no load balancer waiting for its probe", async (
   expect(came.filter((answer) => answer.endsWith(" 200"))).toHaveLength(301);
   expect(came.indexOf("/api/health 200")).toBeLessThan(150);
 });
+
+test("a connection that does not send its first request is closed, and one that waits for an answer is not", async () => {
+  await using it = await startTestApp();
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const { hostname, port } = new URL(it.app.httpUrl);
+  const waiting = it.api("GET", "/api/v1/agents/bot@e2a.localhost/messages/wait?timeout=20");
+  const half = connect(Number(port), hostname, () => half.write("GET /api/health HTTP/1.1\r\nX: "));
+  half.on("error", () => {}).resume();
+  const closed = new Promise((resolve) => half.on("close", () => resolve("closed")));
+  expect(await Promise.race([closed, waiting])).toBe("closed");
+  expect((await waiting).status).toBe(200);
+}, 60_000);

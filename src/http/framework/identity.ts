@@ -131,11 +131,11 @@ const STANDING_MS = 1_000;
  * caller must have been identified just before.
  */
 export function watchStanding(deps: { store: Store; clock: Clock }, identity: Identity): () => Promise<void> {
-  let lookedAt = deps.clock.now();
+  let lookedAt = deps.clock.elapsed();
   return async () => {
-    if (deps.clock.now() - lookedAt < STANDING_MS) return;
+    if (deps.clock.elapsed() - lookedAt < STANDING_MS) return;
     await requireStanding(deps, identity);
-    lookedAt = deps.clock.now();
+    lookedAt = deps.clock.elapsed();
   };
 }
 

@@ -1,6 +1,7 @@
 /** Shares the thread that serves sockets among requests: each does a little work, then the next one gets its turn. */
 import type { Clock } from "../../util/clock.ts";
 import { Failure } from "../../util/errors.ts";
+import { FairQueue } from "../../util/fair-queue.ts";
 
 /** How long work is started in one round of the event loop; a request that does not wait takes about 1 ms. */
 const SLICE_MS = 4;
@@ -123,34 +124,4 @@ export function createSlots(count: number, clock: Clock): Slots {
       if (!next) free++;
     }
   };
-}
-
-/** A queue of queues: each branch gives one item when its turn comes, then moves to the end of the queue. */
-class FairQueue<T> {
-  size = 0;
-  private readonly items: T[] = [];
-  private readonly branches = new Map<string, FairQueue<T>>();
-
-  add([name, ...rest]: readonly string[], item: T): void {
-    this.size++;
-    if (name === undefined) {
-      this.items.push(item);
-      return;
-    }
-    const branch = this.branches.get(name) ?? new FairQueue<T>();
-    this.branches.set(name, branch);
-    branch.add(rest, item);
-  }
-
-  next(): T | undefined {
-    if (this.size === 0) return undefined;
-    this.size--;
-    for (const [name, branch] of this.branches) {
-      const item = branch.next();
-      this.branches.delete(name);
-      if (branch.size > 0) this.branches.set(name, branch);
-      return item;
-    }
-    return this.items.shift();
-  }
 }

@@ -105,7 +105,10 @@ export function createSockets({ store, hub, config }: HttpDeps) {
       socket.data.connection = socket.data.attach(socket);
     },
     message(socket, message) {
-      if (typeof message === "string") socket.data.connection?.onMessage(message);
+      socket.data.connection?.onMessage(typeof message === "string" ? message : null);
+    },
+    ping(socket) {
+      socket.data.connection?.onPing();
     },
     pong(socket) {
       socket.data.connection?.onPong();

@@ -17,7 +17,8 @@ export function publicRoutes(deps: RouteDeps, routes: readonly Route[]) {
 
   let looked: { at: number; health: ReturnType<RouteDeps["health"]> } | undefined;
   const health = () => {
-    if (!looked || clock.now() - looked.at >= READY_REUSE_MS) looked = { at: clock.now(), health: deps.health() };
+    if (!looked || clock.elapsed() - looked.at >= READY_REUSE_MS)
+      looked = { at: clock.elapsed(), health: deps.health() };
     return looked.health;
   };
 

@@ -85,8 +85,8 @@ export function createOidcClient(provider: OidcProvider, clock: Clock): OidcClie
   let found: { at: number; configuration: Promise<Configuration> } | undefined;
 
   function configuration(): Promise<Configuration> {
-    if (!found || clock.now() - found.at >= METADATA_KEPT_MS) {
-      const one = { at: clock.now(), configuration: discover(provider) };
+    if (!found || clock.elapsed() - found.at >= METADATA_KEPT_MS) {
+      const one = { at: clock.elapsed(), configuration: discover(provider) };
       found = one;
       // A failed discovery is repeated next time.
       one.configuration.catch(() => {

@@ -107,6 +107,27 @@ onEveryDatabase((it) => {
     expect((await it.store.getMessage(agent.id, id))?.message).toMatchObject({ status: "unread", labels: [] });
   });
 
+  test("messages of several agents are marked read together, each only by its own agent", async () => {
+    const [agent, other] = [await addAgent(it.store), await addAgent(it.store)];
+    const [a, b] = [await addMessage(it.store, agent.id), await addMessage(it.store, agent.id)];
+    const d = await addMessage(it.store, other.id);
+    await it.store.markRead([
+      { agentId: agent.id, messageIds: [a.id, a.id, d.id, "msg_unknown"] },
+      { agentId: other.id, messageIds: [b.id] },
+    ]);
+    const statusOf = async (agentId: string, id: string) => (await it.store.getMessage(agentId, id))?.message.status;
+    expect([await statusOf(agent.id, a.id), await statusOf(agent.id, b.id), await statusOf(other.id, d.id)]).toEqual([
+      "read",
+      "unread",
+      "unread",
+    ]);
+    await it.store.markRead([
+      { agentId: other.id, messageIds: [d.id] },
+      { agentId: agent.id, messageIds: [b.id] },
+    ]);
+    expect([await statusOf(agent.id, b.id), await statusOf(other.id, d.id)]).toEqual(["read", "read"]);
+  });
+
   test("bytes stay until the last message that has them is deleted", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

@@ -134,6 +134,23 @@ export function* setReadStatus(s: Scope, agentId: string, id: string, status: Re
   return rows[0] ?? null;
 }
 
+/** Marks messages read, as far as they are unread messages of these agents. */
+export function* markRead(s: Scope, read: readonly { agentId: string; messageIds: readonly string[] }[]): Verb<void> {
+  const { messages } = s.t;
+  const agentsOf = new Map<string, Set<string>>();
+  for (const { agentId, messageIds } of read)
+    for (const id of messageIds) agentsOf.set(id, (agentsOf.get(id) ?? new Set()).add(agentId));
+  const ids = [...agentsOf.keys()];
+  const rows = yield* ask(
+    s.db
+      .select({ id: messages.id, agentId: messages.agentId })
+      .from(messages)
+      .where(and(inArray(messages.id, ids), eq(messages.status, "unread"))),
+  );
+  const found = rows.filter(({ id, agentId }) => agentsOf.get(id)?.has(agentId)).map(({ id }) => id);
+  if (found.length > 0) yield* ask(s.db.update(messages).set({ status: "read" }).where(inArray(messages.id, found)));
+}
+
 /** Changes status and labels in one step; null if the agent has no such message. */
 export function* updateMessage(
   s: Scope,

@@ -58,6 +58,12 @@ onEveryDatabase((it) => {
     expect((await say(other.id, "conv_a", 4)).hold).toBeNull();
   });
 
+  test("after the clock is set back, answers that are dated later do not count", async () => {
+    const agent = await addAgent(it.store);
+    for (let i = 0; i < 3; i++) await say(agent.id, "conv_back", 6 * WINDOW_MS + i);
+    expect((await say(agent.id, "conv_back", 0)).hold).toBeNull();
+  });
+
   test("a limit of 0 holds nothing", async () => {
     const agent = await addAgent(it.store);
     for (let i = 0; i < 5; i++) {

@@ -1,9 +1,9 @@
-import { and, desc, eq, gt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, lte, sql } from "drizzle-orm";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import { ownAmong } from "../mail/references.ts";
 import type { Hold } from "../schema.ts";
-import type { SendLimits } from "./send-limits.ts";
+import { latestPast, type SendLimits } from "./send-limits.ts";
 
 const MINUTE_MS = 60_000;
 
@@ -120,12 +120,13 @@ export function* holdLoop(
 ): Verb<{ key: string; hold: Hold; first: boolean } | null> {
   const { loopMessages, loopWindowMs } = limits;
   const since = new Date(now.getTime() - loopWindowMs);
+  const most = { share: loopMessages, now };
   for (const key of keys) {
     const stopped = yield* isStopped(s, agentId, key);
     if (!stopped) {
-      if (!(yield* hadItsShare(s, agentId, key, since, loopMessages))) continue;
+      if (!(yield* hadItsShare(s, agentId, key, since, most))) continue;
       const released = yield* releasedAt(s, agentId, key);
-      if (released && released > since && !(yield* hadItsShare(s, agentId, key, released, loopMessages))) continue;
+      if (released && released > since && !(yield* hadItsShare(s, agentId, key, released, most))) continue;
     }
     const { kind, name } = partsOf(key);
     const where = kind === "conversation" ? "in this conversation" : `to ${name}`;
@@ -165,22 +166,35 @@ function countedIn({ outboundMessages, outboundRecipients }: Scope["t"], kind: s
 }
 
 const selectAnswers = statement(
-  ({ db, t }, p: Params<{ agentId: string; name: string; after: Date; share: number }>, kind: string) => {
+  ({ db, t }, p: Params<{ agentId: string; name: string; after: Date; until: Date; share: number }>, kind: string) => {
     const { table, column } = countedIn(t, kind);
     return db
       .select({ at: table.createdAt })
       .from(table)
       .where(
-        and(eq(table.agentId, p.agentId), eq(column, p.name), gt(table.createdAt, p.after), eq(table.isAnswer, true)),
+        and(
+          eq(table.agentId, p.agentId),
+          eq(column, p.name),
+          gt(table.createdAt, p.after),
+          lte(table.createdAt, p.until),
+          eq(table.isAnswer, true),
+        ),
       )
       .limit(p.share);
   },
 );
 
-/** Whether an agent has sent `share` answers since a time, in a conversation or to an address. */
-function* hadItsShare(s: Scope, agentId: string, key: string, after: Date, share: number): Verb<boolean> {
+/** Whether an agent has sent `share` answers since a time and until `now`, in a conversation or to an address. */
+function* hadItsShare(
+  s: Scope,
+  agentId: string,
+  key: string,
+  after: Date,
+  { share, now }: { share: number; now: Date },
+): Verb<boolean> {
   const { kind, name } = partsOf(key);
-  return (yield* selectAnswers(s, { agentId, name, after, share }, kind)).length >= share;
+  const answers = yield* selectAnswers(s, { agentId, name, after, until: latestPast(now), share }, kind);
+  return answers.length >= share;
 }
 
 function* releasedAt(s: Scope, agentId: string, key: string): Verb<Date | null> {

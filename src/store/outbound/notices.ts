@@ -4,7 +4,7 @@ import { getSuppression } from "../accounts/suppressions.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { OutboundContent, OutboundRow, RecipientRow } from "../schema.ts";
 import { insertOutbound } from "./outbound.ts";
-import { hasRoomForStrangers, type SendLimits } from "./send-limits.ts";
+import { hasRoomForStrangers, latestPast, type SendLimits } from "./send-limits.ts";
 
 /** The period in which mails to an account's reviewers are counted. */
 const MINUTE_MS = 60_000;
@@ -71,7 +71,7 @@ export function* claimNotices(
       { noticeDueAt: null },
     );
     if (pending.length === 0) continue;
-    const told = yield* lastTold(s, userId, pending, new Date(now.getTime() - MINUTE_MS), perMinute);
+    const told = yield* lastTold(s, userId, pending, now, perMinute);
     // Messages that had to wait come as a digest; reclaimed ones come as they would have come before.
     const waited = pending.some((row) => row.notifiedAt === null && row.noticeDueAt && row.noticeDueAt > row.createdAt);
     const digest = waited || pending.length > perMinute - told.length;
@@ -85,15 +85,22 @@ export function* claimNotices(
   return notices;
 }
 
-/** When an account's reviewers were told of other messages than these, newest first, at most `limit`. */
-function* lastTold(s: Scope, userId: string, but: { id: string }[], after: Date, limit: number): Verb<Date[]> {
+/** When, in the last minute, an account's reviewers were told of other messages, newest first, at most `limit`. */
+function* lastTold(s: Scope, userId: string, but: { id: string }[], now: Date, limit: number): Verb<Date[]> {
   const { outboundMessages: messages } = s.t;
   const ids = but.map((row) => row.id);
   const rows = yield* ask(
     s.db
       .select({ at: messages.notifiedAt })
       .from(messages)
-      .where(and(eq(messages.userId, userId), gt(messages.notifiedAt, after), notInArray(messages.id, ids)))
+      .where(
+        and(
+          eq(messages.userId, userId),
+          gt(messages.notifiedAt, new Date(now.getTime() - MINUTE_MS)),
+          lte(messages.notifiedAt, latestPast(now)),
+          notInArray(messages.id, ids),
+        ),
+      )
       .orderBy(desc(messages.notifiedAt))
       .limit(limit),
   );

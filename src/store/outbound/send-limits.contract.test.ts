@@ -70,6 +70,17 @@ onEveryDatabase((it) => {
     expect((await sendAt(1_500 + 59_000)).fresh).toBe(true);
   });
 
+  test("after the clock is set back, what was sent later by the old one does not count", async () => {
+    const agent = await addAgent(it.store);
+    const limits = { perMinutePerAgent: 2, burstPerAgent: 5 };
+    const hour = 60 * MINUTE_MS;
+    for (const ms of [0, 1, 2]) await send(agent.id, limits, hour + ms);
+    expect((await send(agent.id, limits, 0)).message.notBefore).toEqual(noon);
+    // By the clock of another node, this one is in the past.
+    await send(agent.id, limits, 5_000);
+    expect((await send(agent.id, limits, 1)).message.notBefore).toEqual(later(MINUTE_MS));
+  });
+
   test("without a burst an agent at its pace is refused; 0 a minute is no limit", async () => {
     const agent = await addAgent(it.store);
     await send(agent.id, { perMinutePerAgent: 1, burstPerAgent: 0 });

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, inArray, sql } from "drizzle-orm";
+import { and, desc, eq, gt, inArray, lte, sql } from "drizzle-orm";
 import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { insertStatement, type Params, statement } from "../engine/statement.ts";
@@ -10,6 +10,17 @@ const DAY_MS = 86_400_000;
 const minuteOf = (userId: string) => `minute ${userId}`;
 const dayOf = (userId: string) => `day ${userId}`;
 const newOf = (userId: string) => `new ${userId}`;
+
+/** The clocks of nodes differ by less. What is dated later than this was stored before the clock was set back. */
+const CLOCKS_DIFFER_MS = 10_000;
+
+/**
+ * The latest date that counts as the past at `now`. Limits ignore what is dated later, or else a clock that is set back
+ * by an hour would make everything of that hour count for an hour.
+ */
+export function latestPast(now: Date): Date {
+  return new Date(now.getTime() + CLOCKS_DIFFER_MS);
+}
 
 /** How much mail can leave. 0 means no limit. */
 export interface SendLimits {
@@ -120,22 +131,22 @@ function* add(s: Scope, key: string, bucketMs: number, by: number, now: Date): V
 }
 
 const selectFilling = statement(
-  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; rank: number }>) =>
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; made: Date; rank: number }>) =>
     db
       .select({ at: messages.notBefore })
       .from(messages)
-      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after)))
+      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after), lte(messages.createdAt, p.made)))
       .orderBy(desc(messages.notBefore))
       .limit(1)
       .offset(p.rank),
 );
 
 const selectWaiting = statement(
-  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; limit: number }>) =>
+  ({ db, t: { outboundMessages: messages } }, p: Params<{ agentId: string; after: Date; made: Date; limit: number }>) =>
     db
       .select({ at: messages.notBefore })
       .from(messages)
-      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after)))
+      .where(and(eq(messages.agentId, p.agentId), gt(messages.notBefore, p.after), lte(messages.createdAt, p.made)))
       .orderBy(messages.notBefore)
       .limit(p.limit),
 );
@@ -148,9 +159,10 @@ export function* paceOf(s: Scope, agentId: string, limits: SendLimits, now: Date
   const { perMinutePerAgent, burstPerAgent } = limits;
   if (perMinutePerAgent === 0) return now;
   const minuteAgo = new Date(now.getTime() - MINUTE_MS);
-  const [filling] = yield* selectFilling(s, { agentId, after: minuteAgo, rank: perMinutePerAgent - 1 });
+  const made = latestPast(now);
+  const [filling] = yield* selectFilling(s, { agentId, after: minuteAgo, made, rank: perMinutePerAgent - 1 });
   if (!filling) return now;
-  const waiting = yield* selectWaiting(s, { agentId, after: now, limit: burstPerAgent + 1 });
+  const waiting = yield* selectWaiting(s, { agentId, after: now, made, limit: burstPerAgent + 1 });
   const slot = filling.at.getTime() + MINUTE_MS;
   if (waiting.length < burstPerAgent) return new Date(slot);
   const free = waiting[0]?.at.getTime() ?? slot;

@@ -164,11 +164,11 @@ export function messages(deps: RouteDeps) {
         const { signal } = exchange;
         // HEAD has no content to wait for.
         const waitSeconds = exchange.method === "HEAD" ? 0 : (query.timeout ?? WAIT_SECONDS_DEFAULT);
-        const end = clock.now() + waitSeconds * 1000;
+        const end = clock.elapsed() + waitSeconds * 1000;
         for (let hasWaited = false; ; hasWaited = true) {
           // The wait begins before the query, so that no mail between the two is missed.
           const found = new AbortController();
-          const leftMs = Math.max(0, end - clock.now());
+          const leftMs = Math.max(0, end - clock.elapsed());
           const news = hub.waitForMail(agent.id, leftMs, AbortSignal.any([signal, found.signal]));
           const rows = await store.listMessages(agent.id, { status: "unread" }, { sort: "asc", limit: WAIT_BATCH });
           if (rows.length > 0 || leftMs === 0 || signal.aborted) {

@@ -1,0 +1,29 @@
+/** A queue of queues: each branch gives one item when its turn comes, then moves to the end of the queue. */
+export class FairQueue<T> {
+  size = 0;
+  private readonly items: T[] = [];
+  private readonly branches = new Map<string, FairQueue<T>>();
+
+  add([name, ...rest]: readonly string[], item: T): void {
+    this.size++;
+    if (name === undefined) {
+      this.items.push(item);
+      return;
+    }
+    const branch = this.branches.get(name) ?? new FairQueue<T>();
+    this.branches.set(name, branch);
+    branch.add(rest, item);
+  }
+
+  next(): T | undefined {
+    if (this.size === 0) return undefined;
+    this.size--;
+    for (const [name, branch] of this.branches) {
+      const item = branch.next();
+      this.branches.delete(name);
+      if (branch.size > 0) this.branches.set(name, branch);
+      return item;
+    }
+    return this.items.shift();
+  }
+}
