@@ -259,7 +259,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
     closers.push(() => feed.close());
 
     const httpUrl = http.url;
-    const { reviewMail } = offload;
+    const { reviewMail, compose } = offload;
     const lane = routes.laneFor(sharedDomain);
     const holds = startHolds({
       store,
@@ -272,6 +272,7 @@ export async function start(config: Config, seams: Partial<Seams> = {}): Promise
       sharedDomain,
       limits: sendLimits(config),
       reviewMail,
+      compose,
     });
     closers.push(() => holds.close(OUTBOUND_GRACE_MS));
 

@@ -113,6 +113,7 @@ interface Import {
   file: string;
   /** A file of the project, or the name of a library. */
   target: string;
+  isType: boolean;
 }
 
 async function importsIn(pattern: string): Promise<Import[]> {
@@ -121,10 +122,11 @@ async function importsIn(pattern: string): Promise<Import[]> {
     if (file.endsWith(".test.ts") || file.startsWith("src/cli/testing/")) continue;
     const text = await Bun.file(join(project, file)).text();
     const statements =
-      /^(?:import|export)\s[^;"'`]*?\bfrom\s+"([^"\n]+)"|^import\s+"([^"\n]+)"|\bimport\(\s*"([^"\n]+)"/gm;
-    for (const [, from, alone, late] of text.matchAll(statements)) {
+      /^(?:import|export)(\s+type\b)?\s[^;"'`]*?\bfrom\s+"([^"\n]+)"|^import\s+"([^"\n]+)"|\bimport\(\s*"([^"\n]+)"/gm;
+    for (const [, type, from, alone, late] of text.matchAll(statements)) {
       const target = from ?? alone ?? late ?? "";
-      found.push({ file, target: target.startsWith(".") ? normalize(join(dirname(file), target)) : target });
+      const path = target.startsWith(".") ? normalize(join(dirname(file), target)) : target;
+      found.push({ file, target: path, isType: type !== undefined });
     }
   }
   return found;
@@ -143,6 +145,13 @@ test("arrows between rooms go one way", async () => {
     else if (from !== to && !allowed.includes(to) && !(allowed.includes("*") && target.startsWith("src/")))
       wrong.push(`${file} → ${target}`);
   }
+  expect(wrong).toEqual([]);
+});
+
+test("what runs on the thread that serves sockets leaves the texts of mail to child processes", async () => {
+  const wrong: string[] = [];
+  for (const { file, target, isType } of await importsIn("src/{http,outbound,notify}/**/*.ts"))
+    if (!isType && /^src\/message\/(?:html\/|quote\.ts$)/.test(target)) wrong.push(`${file} → ${target}`);
   expect(wrong).toEqual([]);
 });
 

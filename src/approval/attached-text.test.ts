@@ -32,6 +32,49 @@ test("words in base64 with other characters between, which decoders ignore, are 
   }
 });
 
+/** Base64 of `hidden` and words around it, which only some decoders read so. */
+const whole = Buffer.from(`Hi?>@0 ${hidden} and ~~~???`).toString("base64");
+const damaged: [string, string][] = [
+  ["with a hyphen inside, for those that ignore it", `${whole.slice(0, 5)}-${whole.slice(5)}`],
+  ["with hyphens inside, for those that ignore them", `${whole.slice(0, 5)}--_-${whole.slice(5)}`],
+  ["for those that know its other alphabet", `SGk-${whole.replaceAll("+", "-").replaceAll("/", "_")}`],
+  ["with a '=' after one digit of four, for those that ignore it", `${whole.slice(0, 5)}=${whole.slice(5)}`],
+  ["with a '=' after two digits of four, for those that ignore it", `${whole.slice(0, 6)}=${whole.slice(6)}`],
+  ["with a '=' after three digits of four, for those that ignore it", `${whole.slice(0, 7)}=${whole.slice(7)}`],
+  ["after a group that is not filled up, for those that end it at '='", `QQ=${whole}`],
+  ["after one that is, for those that begin anew", `QQ==\r\n${whole}`],
+  ["with '=' for 'A', for those that take it for zero", whole.replace("A", "=")],
+  ["with a NUL inside", `${whole.slice(0, 5)}\0${whole.slice(5)}`],
+];
+
+test.each(damaged)("words in base64 %s, are searched, and the part is named", async (_, body) => {
+  const fields = "Content-Type: text/plain; charset=windows-1252\r\nContent-Transfer-Encoding: base64";
+  const found = await read("a.eml", "message/rfc822", `${fields}\r\n\r\n${body.replace(/.{64}/g, "$&\r\n")}`);
+  expect(found.texts.filter(({ form }) => form !== "raw").some(({ text }) => text.includes(hidden))).toBe(true);
+  expect(found.unsearched).toContainEqual({ name: "the file", why: "unreadable" });
+  const card = await read(
+    "a.vcf",
+    "text/vcard",
+    `BEGIN:VCARD\r\nKEY;ENCODING=b:${body.replace(/\s/g, "")}\r\nEND:VCARD`,
+  );
+  expect(card.texts.some(({ text }) => text.includes(hidden))).toBe(true);
+});
+
+test.each([
+  ["in the header", (word: string) => `Subject: ${word}\r\n\r\nHi`],
+  [
+    "in the name of a file",
+    (word: string) => mixed("\r\nHi", `Content-Disposition: attachment; filename="${word}"\r\n\r\nHi`),
+  ],
+])("a message is named if programs differ about an encoded word %s", async (_, message) => {
+  const { unsearched } = await read("a.eml", "message/rfc822", message(`=?utf-8?B?${whole}?=`));
+  expect(unsearched).toEqual([]);
+  for (const [, body] of damaged) {
+    const { unsearched } = await read("a.eml", "message/rfc822", message(`=?utf-8?B?${body.replace("\r\n", "")}?=`));
+    expect(unsearched).toContainEqual({ name: "the file", why: "unreadable" });
+  }
+});
+
 test.each(["hz-gb-2312", "iso-2022-kr", "iso-2022-cn", "utf-7"])(
   "words in shifts of %s are searched",
   async (charset) => {

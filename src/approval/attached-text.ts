@@ -231,7 +231,7 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
     const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
     for (const text of outside) add(text, "words");
     const mail = await readMail(raw, readLimits);
-    const isReadAlike = isWhollyRead(block, structure) && !mail.defects.some(isMisreadable);
+    const isReadAlike = isWhollyRead(raw, block, structure) && !mail.defects.some(isMisreadable);
     // Another program may see a delimiter there, and parts after it.
     if (!isReadAlike || outside.some((text) => /^--/m.test(text))) {
       unsearched.push({ name: where, why: "unreadable" });
@@ -276,15 +276,18 @@ const unread: ReadonlySet<string> = new Set<DefectCode>([
  * Whether every part of a message was read. False if it is over a limit, uses an unknown charset or encoding, or is
  * encoded in a way that two readers take differently.
  */
-function isWhollyRead(block: HeaderBlock, { excess, defects }: Structure): boolean {
+function isWhollyRead(raw: Uint8Array, block: HeaderBlock, { excess, defects }: Structure): boolean {
   if (block.cut || excess !== null || defects.some(({ code }) => unread.has(code))) return false;
-  // RFC 2047 2, RFC 2231 5.
-  return block.fields.every(({ binary }) =>
-    binary
-      .matchAll(/=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?[bq]\?/gi)
-      .every(([, label = ""]) => isCharset(label) && !isUtf7(label)),
-  );
+  // Names of files are in the headers of parts.
+  return latin1(raw)
+    .matchAll(encodedWord)
+    .every(([, label = "", base64 = "?"]) => isCharset(label) && !isUtf7(label) && wholeBase64.test(base64));
 }
+
+/** An encoded word (RFC 2047 2, RFC 2231 5) with its charset, and its base64 up to the question mark after it. */
+const encodedWord = /=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?(?:q\?|b\?([^?]{0,2000}\??))/gi;
+/** Base64 that every program decodes alike. */
+const wholeBase64 = /^[A-Za-z0-9+/]*={0,2}\?$/;
 
 /** Whether a file packs its text, by its first bytes as Latin-1. */
 function isPacked(head: string): boolean {

@@ -1,9 +1,10 @@
 import { readMarkup } from "../message/html/markup.ts";
-import { seenText, shownText, styledText } from "../message/html/text.ts";
+import { compareWords } from "../message/html/same-words.ts";
+import { seenText, styledText } from "../message/html/text.ts";
 
 /** What a reviewer needs to know about the HTML of a mail in addition to its text. */
 export interface BodyCompare {
-  /** Whether the HTML shows the same words and figures as the text, and nothing in it can change how they read. */
+  /** Whether it is certain that the HTML shows the same words, figures and signs as the text, in the same order. */
   isSame: boolean;
   /** Sentences of the server. */
   notes: string[];
@@ -22,7 +23,8 @@ const shownAttributes = new Set(["alt", "placeholder", "value", "label", "title"
 const pictureAttributes = new Set(["src", "srcset", "background", "poster", "data"]);
 /** Elements that strike words out, move or reorder them, or show something other than text. */
 const tellingElements =
-  /<(s|strike|del|ins|bdo|sup|sub|select|svg|math|object|embed|iframe|video|audio|canvas|details|dialog|template|noscript|marquee|ruby|meter|progress)(?=[\s/>])/gi;
+  /<(s|strike|del|ins|bdo|sup|sub|select|svg|math|object|embed|iframe|video|audio|canvas|details|dialog|template|noscript|marquee|ruby|rp|meter|progress|tfoot|caption)(?=[\s/>])/gi;
+const styleCode = "a style sheet or script";
 /** Style properties that do not change how words read, or whose hiding values `seenText` detects. */
 const plainProperties = new Set(
   (
@@ -34,8 +36,10 @@ const plainProperties = new Set(
 );
 
 /**
- * Compares the two bodies of a mail as their readers see them. The words of every element count, inside `<body>` or
- * not, and the notes name everything that styles, pictures and attributes may add or hide. Linear; never throws.
+ * Compares the two bodies as their readers see them. They are the same only if the HTML is made of what is known not to
+ * change words (`compareWords`). The notes name how the words differ, what is hidden, and everything that styles,
+ * pictures and attributes may add or change. The words of every element count, inside `<body>` or not. Linear; never
+ * throws.
  */
 export function compareBodies(whole: string, html: string): BodyCompare {
   const text = whole.slice(0, TEXT_CHARS_MAX);
@@ -44,21 +48,25 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const isWhole = head.length === html.length && text.length === whole.length;
   if (head.length < html.length)
     notes.push(`Only the first ${HTML_CHARS_MAX / 1024} Ki characters of the HTML were compared with the text.`);
+  const { isSame, odd } = compareWords(text, head);
   const markup = readMarkup(head);
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);
   const inText = wordsOf(text);
   // A text gives the target of a link after its words.
-  const withoutTargets = wordsOf(text.replace(/<([^<>\s]{1,2000})>/g, (all, url) => (targets.has(url) ? " " : all)));
+  const withoutTargets = wordsOf(
+    text.replace(/<[^<>\s]{1,2000}>|\([^()\s]{1,2000}\)/g, (all) => (targets.has(all.slice(1, -1)) ? " " : all)),
+  );
   const isEqual = [inText, withoutTargets].some((words) => words.join(" ") === inHtml.join(" "));
-  if (!isEqual && text.trim() !== "") {
+  if (!isEqual && !isSame && text.trim() !== "") {
     const figures = differentFigures(inText, inHtml);
     notes.push(...(figures.length > 0 ? figures : ["The text and the HTML have different words."]));
   }
 
-  const { hiddenChars } = seenText(head);
-  if (hiddenChars === null) notes.push("The HTML is nested too deeply to tell what it hides from readers.");
-  else if (hiddenChars > 0) notes.push(`The HTML hides ${hiddenChars} of its characters from readers.`);
+  const { hiddenChars, isUnsure } = seenText(head);
+  if (hiddenChars === null || isUnsure) notes.push("The HTML is too complex to tell what it hides from readers.");
+  if (hiddenChars !== null && hiddenChars > 0)
+    notes.push(`The HTML hides ${hiddenChars} of its characters from readers.`);
 
   const known = new Set([...inText, ...inHtml]);
   const shown = markup.attributes.filter(({ name }) => shownAttributes.has(name)).map(({ value }) => value);
@@ -70,14 +78,17 @@ export function compareBodies(whole: string, html: string): BodyCompare {
     notes.push(
       `The HTML shows ${pictures === 1 ? "a picture" : `${pictures} pictures`}; text in pictures is not read.`,
     );
-  const changes = changing(head, markup);
+  const changes = isSame ? [] : changing(head, markup).filter((one) => odd.includes(one) || one === styleCode);
   const styled = styledText(head);
   if (styled.length > 0) notes.push(`Its style sheets add the words ${list(styled.map((words) => `“${words}”`))}.`);
   if (changes.length > 0) notes.push(`The HTML has markup that can change how its words read: ${list(changes)}.`);
-  // Comments that Outlook reads as HTML may add words.
-  const isAll = wordsOf(shownText(head)).every((word) => known.has(word));
-  const isUnchanged = hiddenChars === 0 && more.length === 0 && changes.length === 0;
-  return { isSame: isWhole && isEqual && isAll && isUnchanged, notes };
+  if (notes.length === 0 && !isSame && text.trim() !== "")
+    notes.push(
+      odd.length > 0
+        ? `Read both: the HTML has more than simple formatting (${list(odd)}).`
+        : "Read both: the text and the HTML differ in signs, punctuation or capital letters.",
+    );
+  return { isSame: isWhole && isSame && hiddenChars === 0 && !isUnsure, notes };
 }
 
 /** Words, figures with their signs, and symbols, in one form of each letter. */
@@ -107,7 +118,7 @@ function differentFigures(inText: readonly string[], inHtml: readonly string[]):
 function changing(html: string, { attributes, code }: ReturnType<typeof readMarkup>): string[] {
   const found = new Set<string>();
   for (const [, name = ""] of html.matchAll(tellingElements)) found.add(`<${name.toLowerCase()}>`);
-  if (code.trim() !== "") found.add("a style sheet or script");
+  if (code.trim() !== "") found.add(styleCode);
   for (const { name, value } of attributes) {
     if (name === "dir" || name === "hidden" || name === "start" || name === "reversed") found.add(name);
     if (name !== "style") continue;

@@ -1,3 +1,5 @@
+import { base64Readings } from "../message/mime/base64.ts";
+
 /** A URL that holds its content (RFC 2397): `data:TYPE,DATA`. */
 export interface DataUrl {
   /** With its parameters; "" if it names none. */
@@ -31,10 +33,11 @@ export function isBase64({ type }: DataUrl): boolean {
   return /;\s*base64$/i.test(type.trimEnd());
 }
 
-/** The bytes that the URL holds. */
-export function contentOf(url: DataUrl): Buffer {
+/** The bytes that the URL holds, in each reading of their base64. */
+export function contentsOf(url: DataUrl): Buffer[] {
   const decoded = Buffer.from(url.data)
     .toString("latin1")
     .replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
-  return Buffer.from(decoded, isBase64(url) ? "base64" : "latin1");
+  const bytes = Buffer.from(decoded, "latin1");
+  return isBase64(url) ? base64Readings(bytes) : [bytes];
 }

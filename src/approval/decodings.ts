@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { base64Readings } from "../message/mime/base64.ts";
 
 /** The shortest run of base64 that is read: 15 bytes, less than any token has. */
 const RUN_CHARS_MIN = 20;
@@ -103,9 +104,11 @@ function base64Decoded(text: string): string {
 }
 
 function readable(base64: string): string[] {
-  const bytes = Buffer.from(base64, "base64");
-  const wide = bytes.includes(0) ? [bytes.toString("utf16le")] : [];
-  // UTF-16 has a zero beside each ASCII letter.
-  const narrow = isUtf8(bytes) ? bytes.toString("utf8").replaceAll("\0", "") : bytes.toString("latin1");
-  return [...new Set([...wide, narrow])].filter((text) => text.isWellFormed() && !controls.test(text));
+  const found = base64Readings(Buffer.from(base64)).flatMap((bytes) => {
+    const wide = bytes.includes(0) ? [bytes.toString("utf16le")] : [];
+    // UTF-16 has a zero beside each ASCII letter.
+    const narrow = isUtf8(bytes) ? bytes.toString("utf8").replaceAll("\0", "") : bytes.toString("latin1");
+    return [...wide, narrow];
+  });
+  return [...new Set(found)].filter((text) => text.isWellFormed() && !controls.test(text));
 }

@@ -1,7 +1,8 @@
 /** Calendars and address books (RFC 5545, RFC 6350, vCard 2.1): their text is folded, and may hold files. */
 import { isCalendar } from "../message/calendar/calendar.ts";
-import { decodeAllBase64, decodeTransfer } from "../message/mime/transfer.ts";
-import { contentOf, type DataUrl, dataUrls, isBase64 } from "./data-urls.ts";
+import { base64Readings } from "../message/mime/base64.ts";
+import { decodeTransfer } from "../message/mime/transfer.ts";
+import { contentsOf, type DataUrl, dataUrls, isBase64 } from "./data-urls.ts";
 
 /** Whether programs open a file as a calendar or an address book, by its type or its name. */
 export function isFolded(type: string, filename: string): boolean {
@@ -81,7 +82,8 @@ export function filesIn(text: string): FoldedFiles {
     found.isCertain &&= encoding === undefined || knownEncoding.test(encoding);
     for (const url of urlsIn(withoutEscapes(line))) {
       found.isCertain &&= !isBase64(url) || strictBase64.test(compact(url.data));
-      found.files.push({ filename: "", contentType: openedType(url.type), content: contentOf(url) });
+      for (const content of contentsOf(url))
+        found.files.push({ filename: "", contentType: openedType(url.type), content });
     }
   }
   return found;
@@ -156,7 +158,7 @@ function isLikelyFile(value: string): boolean {
 function decoded(value: string): Buffer[] {
   if (strictBase64.test(value)) return [Buffer.from(value, "base64")];
   const pieces = value.split(/[^A-Za-z0-9+/=_-]+/, PIECES_MAX);
-  return [decodeAllBase64(Buffer.from(value)), ...pieces.map((piece) => Buffer.from(piece, "base64"))];
+  return [...base64Readings(Buffer.from(value)), ...pieces.map((piece) => Buffer.from(piece, "base64"))];
 }
 
 function describedIn(head: string): Pick<FoldedFile, "filename" | "contentType"> {

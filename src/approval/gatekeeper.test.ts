@@ -5,6 +5,8 @@ import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { addAgent, addOutbound, claimRecipients, later, watch } from "../../test/store/rows.ts";
 import { databases } from "../../test/store/stores.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { recordingPool } from "../../test/support/recording-pool.ts";
+import type { Seams } from "../app.ts";
 import { TestClock } from "../util/clock.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
 import { searchOutgoing } from "./search.ts";
@@ -13,11 +15,11 @@ const agent = "bot@e2a.localhost";
 const outside = "ann@outside.example";
 
 /** The application with an agent, a clock that stands still, and an upstream. */
-async function withUpstream(settings: object) {
+async function withUpstream(settings: object, seams: Partial<Seams> = {}) {
   const clock = new TestClock();
   const smtp = await scriptedSmtp({});
   const it = await startTestApp({
-    seams: { clock },
+    seams: { clock, ...seams },
     set: { "outbound_smtp.host": smtp.host, "outbound_smtp.port": smtp.port, "outbound_smtp.tls": "off" },
   });
   await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
@@ -102,6 +104,47 @@ describe("the gate is asked again", () => {
   });
 });
 
+test("a message is searched once for all recipients whose turns come together, and anew for other settings", async () => {
+  const pool = recordingPool();
+  const rules = { hitl_enabled: true, hitl_rules: { patterns: ["secrets"] } };
+  await using world = await withUpstream({ undo_seconds: 60, ...rules }, { pool });
+  const { it } = world;
+  const searches = () => pool.tasks.splice(0).filter(({ name }) => name === "searchOutgoing").length;
+  const { message_id: id } = await world.send([outside, "bob@outside.example", "cy@outside.example"]);
+  expect(searches()).toBe(1);
+  await world.pass(61_000);
+  expect(searches()).toBe(1);
+  expect((await world.shown(id)).status).toBe("sent");
+  const { message_id: second } = await world.send([outside, "bob@outside.example"]);
+  await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_rules: { patterns: ["Hi there"] } });
+  searches();
+  await world.pass(61_000);
+  expect(searches()).toBe(1);
+  expect((await world.shown(second)).status).toBe("pending_approval");
+});
+
+test("an answer by earlier settings does not count for the recipient whose turn comes next", async () => {
+  await using place = await databases[0]!.create();
+  const { store } = await place.open();
+  const { id: agentId } = await addAgent(store);
+  const recipients = ["ann", "bob"].map((name) => ({ address: `${name}@outside.example`, lane: "out" }));
+  const { message } = await addOutbound(store, agentId, { recipients });
+  const claimed = await claimRecipients(store, {
+    ...{ now: later(1), leaseUntil: later(9e6), leaseToken: "one", lanes: [{ lane: "out", free: 2 }] },
+  });
+  const gatekeeper = createGatekeeper({
+    ...{ store, clock: new TestClock(), sharedDomain: "agents.example" },
+    ...{ attachments: async () => [], search: (_, request) => searchOutgoing(request) },
+  });
+  const answers: boolean[] = [];
+  for (const [i, hitlRules] of [{ max_recipients: 9 }, { max_recipients: 1 }].entries()) {
+    await store.updateAgent(agentId, { hitlEnabled: true, hitlRules }, later(2));
+    const work = await store.outboundWork(message.id);
+    answers.push(await gatekeeper.holds(claimed[i]!, work!));
+  }
+  expect(answers).toEqual([false, true]);
+});
+
 test("the rest of a message that waits for a person waits too, though the gate was switched off meanwhile", async () => {
   await using place = await databases[0]!.create();
   const { store } = await place.open();
@@ -121,7 +164,7 @@ test("the rest of a message that waits for a person waits too, though the gate w
   await store.updateAgent(agentId, { hitlEnabled: false }, later(3));
   const gatekeeper = createGatekeeper({
     ...{ store, clock: new TestClock(), sharedDomain: "agents.example" },
-    ...{ attachments: async () => [], search: searchOutgoing },
+    ...{ attachments: async () => [], search: (_, request) => searchOutgoing(request) },
   });
   const work = await store.outboundWork(message.id);
   expect(await gatekeeper.holds(second!, work!)).toBe(true);

@@ -1,12 +1,16 @@
 import type { GateSettings } from "../store/outbound/outbound.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
-import type { AgentRow, Hold, RecipientRow } from "../store/schema.ts";
+import type { AgentRow, Hold, OutboundRow, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Owner } from "../util/owner.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { gateHold } from "./gate.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { foundNothing, type Search, type SearchRequest } from "./search.ts";
+
+/** How long an answer about a waiting message counts for its other recipients, whose turns come about as soon. */
+const ANSWER_MS = 10_000;
 
 /** The gate's decision about a message, and the settings that it was based on. */
 export interface GateAnswer {
@@ -40,7 +44,7 @@ export interface GatekeeperOptions {
   sharedDomain: string;
   attachments: ReadAttachments;
   /** `searchOutgoing`, here or in another process. */
-  search(request: SearchRequest): Promise<Search>;
+  search(owner: Owner, request: SearchRequest): Promise<Search>;
 }
 
 export function createGatekeeper({
@@ -89,12 +93,42 @@ export function createGatekeeper({
         firstTime: seen.firstTime,
         attachments: message.attachments,
         search: isSearched
-          ? await search({ message, patterns, links: withTexts ? { recipients: addresses, seen: seen.texts } : null })
+          ? await search(ownerOf(agent), {
+              message,
+              patterns,
+              links: withTexts ? { recipients: addresses, seen: seen.texts } : null,
+            })
           : foundNothing,
         unverified: [seen, ...named].some(({ unverified }) => unverified),
       },
     );
     return { hold, settings, firstTime: seen.firstTime };
+  }
+
+  /** By message and settings: when the gate was asked, and its answer. */
+  const answers = new Map<string, { at: number; gate: Promise<GateAnswer> }>();
+
+  /** Asks about a stored message: once for all recipients whose turns come at about the same time. */
+  function askAgain(agent: AgentRow, message: OutboundRow, raw: Uint8Array): Promise<GateAnswer> {
+    const now = clock.now();
+    for (const [key, { at }] of answers) if (now - at >= ANSWER_MS) answers.delete(key);
+    const { hitlEnabled, hitlRules, hitlAllow } = agent;
+    const key = JSON.stringify([message.id, message.contentHash, hitlEnabled, hitlRules, hitlAllow]);
+    const known = answers.get(key);
+    if (known) return known.gate;
+    const gate = askStored(agent, message, raw);
+    answers.set(key, { at: now, gate });
+    gate.catch(() => answers.delete(key));
+    return gate;
+  }
+
+  async function askStored(agent: AgentRow, message: OutboundRow, raw: Uint8Array): Promise<GateAnswer> {
+    const { subject, conversationId } = message;
+    const { originalConversation, ...content } = message.content;
+    const attachments = await attachedFiles(ownerOf(agent), raw, content.attachments, read);
+    const outgoing = { ...content, subject, attachments };
+    const addresses = [...content.to, ...content.cc, ...content.bcc].map(({ address }) => address);
+    return ask(agent, outgoing, [...new Set(addresses)], [originalConversation, conversationId]);
   }
 
   return {
@@ -105,12 +139,7 @@ export function createGatekeeper({
       const isHeld = message.status === "pending_approval";
       for (let agent: AgentRow | null = first; agent; agent = await store.getAgent(agent.id)) {
         if (!isHeld && (!agent.hitlEnabled || recipient.attempts > 0)) return false;
-        const { subject, conversationId } = message;
-        const { originalConversation, ...content } = message.content;
-        const attachments = await attachedFiles(raw, content.attachments, read);
-        const outgoing = { ...content, subject, attachments };
-        const addresses = [...content.to, ...content.cc, ...content.bcc].map(({ address }) => address);
-        const gate = await ask(agent, outgoing, [...new Set(addresses)], [originalConversation, conversationId]);
+        const gate = await askAgain(agent, message, raw);
         const hold = gate.hold ?? (isHeld ? message.hold : null);
         if (!hold) return false;
         const now = new Date(clock.now());
@@ -120,4 +149,8 @@ export function createGatekeeper({
       return true;
     },
   };
+}
+
+function ownerOf({ id, userId }: AgentRow): Owner {
+  return { userId, agentId: id };
 }

@@ -1,4 +1,4 @@
-import { compose } from "../message/compose.ts";
+import type { OutboundMail } from "../mail.ts";
 import type { DueNotice, Notice } from "../store/outbound/notices.ts";
 import type { Outbound } from "../store/outbound/outbound.ts";
 import type { SendLimits } from "../store/outbound/send-limits.ts";
@@ -7,6 +7,7 @@ import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
 import { newId } from "../util/id.ts";
 import type { Log } from "../util/log.ts";
+import type { Owner } from "../util/owner.ts";
 import { startWork, type Work } from "../util/work.ts";
 import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
@@ -39,7 +40,9 @@ export interface HoldOptions {
   /** Reviewers count as recipients of the account. */
   limits: SendLimits;
   /** Writes the mail to a reviewer, in another process: held mail is hostile until it has been reviewed. */
-  reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
+  reviewMail(owner: Owner, reviews: Review[], now: Date): Promise<ReviewMail>;
+  /** Composes that mail; a large one in another process, too. */
+  compose(owner: Owner, mail: OutboundMail): Promise<{ raw: Buffer }>;
 }
 
 /** What one reviewer is told about. */
@@ -163,7 +166,8 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
     const reviews = await reviewsOf(telling);
     const [first] = held;
     if (!first || reviews.length === 0) return null;
-    const mail = await options.reviewMail(reviews, now);
+    const owner = { userId, agentId: held.length === 1 ? first.agent.id : null };
+    const mail = await options.reviewMail(owner, reviews, now);
     const id = newId("msg");
     const emailMessageId = `<${id.slice("msg_".length)}@${options.sharedDomain}>`;
     const { subject, text, html } = mail;
@@ -181,7 +185,8 @@ export function startHolds(options: HoldOptions): Work<DueNotice> {
       headers: [],
     };
     const { attachments: _, ...said } = content;
-    const raw = await compose({ ...said, subject, attachments: [], messageId: emailMessageId, date: now });
+    const composed = { ...said, subject, attachments: [], messageId: emailMessageId, date: now };
+    const { raw } = await options.compose(owner, composed);
     const notice: Notice = {
       id,
       agentId: first.agent.id,

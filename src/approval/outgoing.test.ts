@@ -44,6 +44,14 @@ test("files in the HTML that are too many to be opened are named", async () => {
   expect(await unsearchedIn(`${many}<a href="${zip}">a</a>`)).toEqual(named("too large"));
 });
 
+test("HTML that programs may read as markup or as raw text is named", async () => {
+  const two = [{ name: "the HTML", why: "unreadable" as const }];
+  expect(await unsearchedIn("<svg><title>A logo</title><style>p{}</style></svg><p>Hi")).toEqual([]);
+  expect(await unsearchedIn("<svg><desc><![CDATA[<p>]]></desc></svg>")).toEqual(two);
+  expect(await unsearchedIn("<p>Hi<iframe><!-- </iframe>")).toEqual(two);
+  expect(await unsearchedIn("<math><mtext><style><b></style></mtext></math>")).toEqual(two);
+});
+
 test("a file in attached HTML, and in that of an attached message, is opened", async () => {
   const html = `<a href="${zip}">a</a>`;
   const attached = (filename: string, contentType: string, content: string) => ({

@@ -2,7 +2,7 @@ import type { HeaderField, Mailbox } from "../mail.ts";
 import { sentFile } from "../message/compose.ts";
 import { cssReadings } from "../message/html/css-text.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
-import { readMarkup } from "../message/html/markup.ts";
+import { markupReadings, readMarkup } from "../message/html/markup.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import {
   attachedTexts,
@@ -12,7 +12,7 @@ import {
   type OutgoingTexts,
   type Unsearched,
 } from "./attached-text.ts";
-import { contentOf, dataUrls } from "./data-urls.ts";
+import { contentsOf, dataUrls } from "./data-urls.ts";
 
 export type { OutgoingText, OutgoingTexts, Unsearched } from "./attached-text.ts";
 
@@ -79,6 +79,10 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
   }
   for (const { where, text: markup, form } of texts.slice())
     if (form === "html") await openDataUrls(markup, `a file inside ${where}`, open, (one) => unsearched.push(one));
+  // A third program may read it in a third way.
+  for (const { where, text: markup, form } of texts)
+    if (form === "html" && markup.length <= SEARCHED_CHARS_MAX && markupReadings(markup).length > 1)
+      unsearched.push({ name: where, why: "unreadable" });
   for (const { where, text: said } of texts.slice())
     if (said.includes("-----BEGIN PGP MESSAGE") && !unsearched.some(({ name }) => name === where))
       unsearched.push({ name: where, why: "encrypted" });
@@ -117,6 +121,7 @@ async function openDataUrls(
       if (seen.has(found.url)) continue;
       seen.add(found.url);
       if (seen.size > DATA_URLS_MAX) return miss({ name: where, why: "too large" });
-      await open({ filename: "", contentType: found.type || "text/plain", content: contentOf(found) }, where);
+      for (const content of contentsOf(found))
+        await open({ filename: "", contentType: found.type || "text/plain", content }, where);
     }
 }

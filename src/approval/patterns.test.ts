@@ -115,6 +115,8 @@ test.each<[string, Searched]>([
   ["escapes of JavaScript", { text: `"\\u{67}\\u{0068}${github.slice(2)}"` }],
   ["base64", { text: `Here: ${btoa(`The token is ${github}.`)}` }],
   ["lines of base64", { text: `${btoa(`The token is ${github}.`).replace(/.{24}/g, "$&\r\n")}\r\nThanks` }],
+  ["lines of base64 that are padded each", { text: `${btoa("Good morning, Ann")}\r\n${btoa(`It is ${github}.`)}` }],
+  ["base64 with hyphens", { text: btoa(`The token is ${github}.`).replace(/.{5}/g, "$&-") }],
   ["base64 of UTF-16", { text: Buffer.from(`The token is ${github}.`, "utf16le").toString("base64") }],
   ["a file name", { filenames: [`${github}.txt`] }],
 ])("a token hidden by %s is found", (_, searched) => {
@@ -172,6 +174,14 @@ test.each([
   '<p style="display:inline">',
   '<br style="display:none">',
   "<svg><style><b>",
+  "<svg><style></svg><!-- -->",
+  "<math><style><mi></mi>",
+  "<math><textarea><!-- -->",
+  "<math><mi><![CDATA[]]>",
+  "<svg><desc><![CDATA[]]>",
+  '<i ="><b>',
+  "<textarea>&shy;",
+  "<div><svg><style></div>",
 ])("words with %p inside, where browsers break no line, are found", (tag) => {
   expect(isIn("falcon", { html: `<p>fal${tag}con<i></i></p>` })).toBe(true);
   expect(isIn("project falcon*", { html: `<p>project fal${tag}con<i></i></p>` })).toBe(true);

@@ -1,5 +1,5 @@
 import { cssText } from "../message/html/css-text.ts";
-import { readMarkup } from "../message/html/markup.ts";
+import { type Markup, markupReadings } from "../message/html/markup.ts";
 import type { OutgoingText } from "./attached-text.ts";
 import { decodings } from "./decodings.ts";
 import { secretKinds } from "./secrets.ts";
@@ -78,7 +78,11 @@ function survivesGlue(pattern: string): boolean {
 /** In `glued` words run together; tokens and single words survive that, and sentences do not. */
 function readingsOf({ text, form }: OutgoingText): { readings: string[]; glued: string[] } {
   if (form !== "html") return { readings: readingsOfText([text]), glued: [] };
-  const markup = readMarkup(text);
+  const found = markupReadings(text).map(readingsOfMarkup);
+  return { readings: found.flatMap(({ readings }) => readings), glued: found.flatMap(({ glued }) => glued) };
+}
+
+function readingsOfMarkup(markup: Markup): { readings: string[]; glued: string[] } {
   const styles = markup.attributes.flatMap(({ name, value }) => (name === "style" ? [cssText(value)] : []));
   const attributes = markup.attributes.map(({ value }) => value);
   const unseen = [...attributes, ...styles, ...markup.comments, markup.code, cssText(markup.code)];

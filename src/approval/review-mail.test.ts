@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { heldOf } from "../../test/support/held-review.ts";
+import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 import { digestMail, reviewMail } from "./review-mail.ts";
 
@@ -30,6 +31,32 @@ const plain: Review = {
   rejectUrl: "https://e2a.example/api/v1/reject?t=BBB",
   reviewUrl: null,
 };
+
+test.each([
+  ["short", "<p>Transfer 900 EUR.</p>", "<p>Transfer 900 EUR.</p>", null],
+  [
+    "long",
+    `<p>Transfer 900 EUR.</p>${"<p>a".repeat(100_000)}`,
+    "<p>Transfer 900 EUR.</p><p>a",
+    /^268\d\d\d more characters/,
+  ],
+])("%s HTML that could not be read is mentioned, and shown as source", (_, html, begins, cut) => {
+  const { text } = reviewMail({ ...plain, html, held: unknownReview(plain.contentHash) });
+  expect(theirs(text)).toContain(`thank you.\n`);
+  expect(theirs(text)).toContain(`\n${begins}`);
+  const notes = ours(text).flatMap((line) => (line.startsWith("  ^ ") ? [line.slice(4)] : []));
+  expect(notes).toContain(
+    "There is also an HTML version, which most recipients see. It could not be read; its source is below.",
+  );
+  expect(notes).toContain("Reading the message for its reviewers takes too much time or memory.");
+  expect(notes.filter((note) => cut?.test(note))).toHaveLength(cut ? 1 : 0);
+  expect(notes.join()).not.toContain("the same text");
+});
+
+test("a text that could not be read for reviewers has a note that says so", () => {
+  const { text } = reviewMail({ ...plain, held: unknownReview(plain.contentHash) });
+  expect(ours(text)).toContain("  ^ Reading the message for its reviewers takes too much time or memory.");
+});
 
 const withContent = (text: string, html: string | null = null): Review => ({
   ...plain,
@@ -258,11 +285,15 @@ describe("HTML beside the text", () => {
     expect(seen(mail.html)).toContain(note);
   });
 
-  test("says the same with the address of a link behind its words, and a picture is pointed out", () => {
-    const html =
-      '<p style="color:red">See <a href="https://a.example/">the page</a>.</p><img src="https://a.example/x">';
+  test("says the same with the address of a link behind its words", () => {
+    const html = '<p style="color:red">See <a href="https://a.example/">the page</a>.</p>';
     const { text } = reviewMail(withContent("See the page <https://a.example/>.", html));
     expect(text).toContain("an HTML version with the same text.");
+  });
+
+  test("with a picture is shown, and the picture pointed out", () => {
+    const { text } = reviewMail(withContent("Hello.", '<p>Hello.</p><img src="https://a.example/x">'));
+    expect(text).toContain("HTML version, as text:");
     expect(text).toContain("The HTML shows a picture; text in pictures is not read.");
   });
 

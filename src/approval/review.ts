@@ -44,6 +44,9 @@ export interface ShownLine {
   notes: string[];
 }
 
+/** Characters shown of HTML that could not be read. Programs show its beginning: Gmail some 102 KB. */
+const SOURCE_CHARS_MAX = 128 * 1024;
+
 /** Everything that would leave, in the order in which a reviewer reads it: the same for mail, page and terminal. */
 export interface ShownReview {
   /** Sentences by the server: whose mail it is, why it waits, and what happens if no reviewer decides. */
@@ -52,7 +55,7 @@ export interface ShownReview {
   expiry: string;
   /** From, recipients, subject, attachments, links, further fields. Only those that the mail has. */
   facts: { label: string; lines: ShownLine[] }[];
-  /** The text, and the HTML as text if it says something else. Each has many lines. */
+  /** The text, and the HTML if it says something else: as text, or as source if it could not be read. Each has many lines. */
   bodies: { label: string; text: string; notes: string[] }[];
 }
 
@@ -147,14 +150,30 @@ function showField({ name, value }: HeaderField): ShownLine {
 
 function showBodies({ text, html, held }: Review, bytesMax: number): ShownReview["bodies"] {
   const notes = held.notes.map(visibleLine);
-  if (html === null || held.htmlText === null)
-    return [showBody("Text", text, text.trim() === "" ? ["The email has no text."] : [], bytesMax)];
+  if (html === null)
+    return [showBody("Text", text, [...(text.trim() === "" ? ["The email has no text."] : []), ...notes], bytesMax)];
+  if (held.htmlText === null) return showUnread({ text, html, notes }, bytesMax);
   if (held.isSame) {
     const same = "There is also an HTML version with the same text.";
     return [showBody("Text", text, [same, ...notes], bytesMax)];
   }
   const rich = showBody("HTML version, as text", held.htmlText, notes, bytesMax);
   return text.trim() === "" ? [rich] : [showBody("Text", text, [], bytesMax), rich];
+}
+
+/** A message whose HTML could not be read for its reviewers. They must learn of it, and see how it begins. */
+function showUnread(
+  { text, html, notes }: { text: string; html: string; notes: string[] },
+  bytesMax: number,
+): ShownReview["bodies"] {
+  const head = html.slice(0, SOURCE_CHARS_MAX).toWellFormed();
+  const more = html.length - head.length;
+  const unread = [
+    "There is also an HTML version, which most recipients see. It could not be read; its source is below.",
+    ...notes,
+  ];
+  const cut = more > 0 ? [`${more} more characters of the source are not shown here.`] : [];
+  return [showBody("Text", text, unread, bytesMax), showBody("HTML version, as source", head, cut, bytesMax)];
 }
 
 function showBody(label: string, text: string, notes: string[], bytesMax: number): ShownReview["bodies"][number] {

@@ -14,8 +14,8 @@ describe.each(["sqlite", "postgres"] as const)("what reviewers are shown, on %s,
     let made = 0;
     const reviews = createReviews({
       store,
-      attachments: (raw) => readAttachments(raw, it.app.config.inbound),
-      derive: (...input) => {
+      attachments: (_, raw) => readAttachments(raw, it.app.config.inbound),
+      derive: (_, ...input) => {
         made++;
         return heldReview(...input);
       },

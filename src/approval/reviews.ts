@@ -5,6 +5,7 @@ import type { Outbound } from "../store/outbound/outbound.ts";
 import type { AgentRow, HeldReview } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { Failure } from "../util/errors.ts";
+import type { Owner } from "../util/owner.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
 import { compareBodies } from "./body-compare.ts";
@@ -96,7 +97,7 @@ export interface ReviewsOptions {
   store: Store;
   attachments: ReadAttachments;
   /** `heldReview`, here or in another process. */
-  derive(message: Outgoing, contentHash: string): Promise<HeldReview>;
+  derive(owner: Owner, message: Outgoing, contentHash: string): Promise<HeldReview>;
 }
 
 export function createReviews({ store, attachments: read, derive }: ReviewsOptions): Reviews {
@@ -105,14 +106,14 @@ export function createReviews({ store, attachments: read, derive }: ReviewsOptio
       const { id, content, contentHash, subject, review } = message;
       if (review?.contentHash === contentHash) return review;
       const raw = content.attachments.length > 0 ? await store.outboundBytes(id) : null;
-      const files = raw ? attachedFiles(raw, content.attachments, read) : Promise.resolve([]);
+      const files = raw ? attachedFiles(message, raw, content.attachments, read) : Promise.resolve([]);
       const attachments = await files.catch((error: unknown) => {
         // A message that cannot be parsed must still be decided about.
         if (error instanceof Failure && error.code === "unavailable") return null;
         throw error;
       });
       const made = attachments
-        ? await derive({ ...content, subject, attachments }, contentHash)
+        ? await derive(message, { ...content, subject, attachments }, contentHash)
         : unknownReview(contentHash);
       if (message.status === "pending_approval") await store.storeReview(id, made);
       return made;

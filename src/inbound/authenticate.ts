@@ -34,6 +34,11 @@ export interface AuthenticateOptions {
    * exactly that name. A rejection or a late answer counts as yes. Default: no domain is hosted.
    */
   isHosted?: IsHosted;
+  /**
+   * Whether the message is known to say something else without the white space that relaxed canonicalization ignores.
+   * Relaxed signatures then prove nothing. Default: its parts are looked at, not its words.
+   */
+  hangsOnSpaces?: boolean;
   /** The message's header, if the caller has scanned it to its end. */
   block?: WholeHeader | null;
   clock?: Clock;
@@ -92,7 +97,7 @@ export async function authenticate(
 
   const [spf, signed] = await Promise.all([
     checkSpf(envelope, options.authservId, budget),
-    obstacle ? unverified(block, "policy", obstacle) : checkDkim(message, block, author, budget),
+    obstacle ? unverified(block, "policy", obstacle) : checkDkim(message, block, author, options, budget),
   ]);
   const proven = author && signed.author === author.address ? author : null;
   const unproven = author && signed.author === undefined ? unknownPolicy(author) : noAuthor;
@@ -246,7 +251,13 @@ interface Signed {
 
 const dkimResults: readonly string[] = ["pass", "fail", "neutral", "policy", "temperror", "permerror"];
 
-async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | null, budget: Budget): Promise<Signed> {
+async function checkDkim(
+  raw: Uint8Array,
+  block: HeaderBlock,
+  author: Author | null,
+  { hangsOnSpaces: saysOther = false }: AuthenticateOptions,
+  budget: Budget,
+): Promise<Signed> {
   const { bytes, skipped } = selectSignatures(raw, block, author?.domain ?? null);
   const bodyStart = bytes.byteLength - (raw.byteLength - block.bodyStart);
   const options = { resolver: budget.lookUp, curTime: new Date(budget.startedAt), strict: true };
@@ -258,7 +269,8 @@ async function checkDkim(raw: Uint8Array, block: HeaderBlock, author: Author | n
       block,
       // A verifier takes words at the end of the header for a part of the last field, which may not be signed.
       isReadAlike: isReadAlike(found.fields, raw, block) && !hasTextInHeader(raw, block),
-      hangsOnSpaces: passes && hangsOnSpaces(raw, block),
+      partsHangOnSpaces: passes && hangsOnSpaces(raw, block),
+      wordsHangOnSpaces: saysOther,
     };
     const [from] = headerFrom;
     const parts = fromFields === 1 && headerFrom.length === 1 && from ? splitAddress(from) : null;
@@ -296,7 +308,10 @@ function hasSpacedDashes(body: Buffer): boolean {
 
 function checkedSignature(
   row: DKIMResult,
-  { block, ...alike }: { block: HeaderBlock } & Pick<VerifiedSignature, "isReadAlike" | "hangsOnSpaces">,
+  {
+    block,
+    ...alike
+  }: { block: HeaderBlock } & Omit<VerifiedSignature, "testing" | "unsignedBodyBytes" | "isRelaxed" | "signedFields">,
   budget: Budget,
 ): CheckedSignature {
   const { result, testing, underSized } = row.status;
@@ -309,7 +324,8 @@ function checkedSignature(
   if (name.domain === null || !budget.asked(keyName)) return unchecked(name, "policy", "domain is not a host name");
   if (exceedsBody(row)) return unchecked(name, "fail");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
-  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, ...alike }, block);
+  const isRelaxed = /relaxed/i.test(row.format ?? "");
+  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isRelaxed, ...alike }, block);
   return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
 }
 

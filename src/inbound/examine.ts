@@ -11,6 +11,7 @@ import { hideSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 import { withoutReturnPaths } from "./hidden-return-path.ts";
+import { hangsOnUnsignedSpaces } from "./unsigned-spaces.ts";
 
 /** One message to be examined; its bytes are passed separately. */
 export interface Examination {
@@ -53,7 +54,8 @@ export interface ExaminedMessage extends Automation {
 
 /**
  * Does all the work on a message that costs processor time: count hops → recognise reports → authenticate → trace →
- * read. It is pure except for its questions to DNS and to the store, and takes and returns plain data, because it runs
+ * read; and anew without the signatures if what the message says hangs on white space that they ignore. It is pure except
+ * for its questions to DNS and to the store, and takes and returns plain data, because it runs
  * in a child process.
  *
  * The message is read as it is stored, so that a field that was removed as forged cannot reappear by another way.
@@ -81,20 +83,27 @@ export async function examine(
   if (!job.toMailbox && report !== null && tellsFate(report)) return { report, message: null };
 
   const asking = { resolver, isHosted, budgetMs: verifyBudgetMs, authservId: hostname, block: header };
-  const verdict = job.verdict
-    ? unlessDoubtful(job.verdict, header ?? scanHeaders(raw))
-    : await authenticate(raw, envelope, asking);
   const [only, ...others] = envelope.rcptTo;
   // A signed return path is a secret of this server.
   const recipient = others.length === 0 && job.toMailbox ? only : undefined;
-  const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
-  const trace = traceOf(raw, options, header);
-  const stored = applyTrace([toReturnPath ? unsigned(raw) : raw], trace);
-  // Our own fields take no room from those that the sender is proven by.
-  const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
-  const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-  const read = await readMail(stored, withTrace, failure, known);
-  const mail = toReturnPath ? withoutReturnPaths(read) : read;
+  const readWith = async (verdict: Verdict) => {
+    const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
+    const trace = traceOf(raw, options, header);
+    const stored = applyTrace([toReturnPath ? unsigned(raw) : raw], trace);
+    // Our own fields take no room from those that the sender is proven by.
+    const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
+    const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
+    const mail = await readMail(stored, withTrace, failure, known);
+    const isDoubtful = isProvenBySignature(verdict) && (await hangsOnUnsignedSpaces(stored, mail, withTrace, failure));
+    return { verdict, trace, stored, mail, isDoubtful };
+  };
+  let read = await readWith(
+    job.verdict ? unlessDoubtful(job.verdict, header ?? scanHeaders(raw)) : await authenticate(raw, envelope, asking),
+  );
+  // The answers of DNS are known by now.
+  if (read.isDoubtful) read = await readWith(await authenticate(raw, envelope, { ...asking, hangsOnSpaces: true }));
+  const { stored, trace, verdict } = read;
+  const mail = toReturnPath ? withoutReturnPaths(read.mail) : read.mail;
   const automation = automationOf(mail.headers, envelope.mailFrom);
   // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
   if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))
@@ -117,6 +126,11 @@ function unsigned(raw: Uint8Array): Buffer {
   const copy = Buffer.from(raw);
   for (const _ of hideSignatures(copy));
   return copy;
+}
+
+/** Whether nothing but signatures proves the message: its sender's host does not. */
+function isProvenBySignature({ authentication: { dmarc }, verified }: Verdict): boolean {
+  return verified && dmarc.aligned_by.includes("dkim") && !dmarc.aligned_by.includes("spf");
 }
 
 /** Like other mail, mail that this server wrote itself is believed only if its From names one author beyond doubt. */

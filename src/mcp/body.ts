@@ -41,7 +41,7 @@ export interface TextReader {
 export const textReader: TextReader = {
   async message(text, html, asked) {
     const body = readText(text);
-    const version = html === null ? null : await otherVersion(body, html);
+    const version = html === null ? null : await otherVersion(text, html);
     return { text: portionOf(body, asked.text), html: version && portionOf(version, asked.html) };
   },
 
@@ -71,22 +71,21 @@ function readText(text: string): Body {
 
 /**
  * Returns the HTML version of a message as its reader sees it, which most mail programs show instead of the text. Null
- * if it says the same and hides nothing.
+ * if it is certain that it says the same.
  */
-async function otherVersion(body: Body, html: string): Promise<Body | null> {
-  const version = await readHtml(html);
-  const words = (written: string) => written.replace(/\s+/g, " ").trim();
-  return version.hidden.length === 0 && words(version.text) === words(body.text) ? null : version;
+async function otherVersion(text: string, html: string): Promise<Body | null> {
+  const { saysTheSame } = await import("../message/html/same-words.ts");
+  return saysTheSame(text, html) ? null : readHtml(html, "all");
 }
 
 /** Returns the text of an HTML file, without what the HTML hides from its reader. */
-async function readHtml(html: string): Promise<Body> {
+async function readHtml(html: string, shown?: "all"): Promise<Body> {
   // Loaded with the converter only when needed: mail without HTML does without it.
   const { seenText } = await import("../message/html/text.ts");
-  const { text, hiddenChars } = seenText(html);
+  const { text, hiddenChars, isUnsure } = seenText(html, shown);
   const body = readText(text);
-  if (hiddenChars === null) body.hidden.push("The HTML is too complex to tell whether it hides text.");
-  else if (hiddenChars > 0)
+  if (hiddenChars === null || isUnsure) body.hidden.push("The HTML is too complex to tell whether it hides text.");
+  if (hiddenChars !== null && hiddenChars > 0)
     body.hidden.push(`${hiddenChars} characters that the HTML hides from readers were left out.`);
   return body;
 }

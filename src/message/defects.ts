@@ -32,6 +32,7 @@ const details = {
   // The parts.
   encoding_unknown: "A part has an unknown transfer encoding.",
   base64_truncated: "A base64 part is cut off.",
+  base64_damaged: "A base64 part has other characters in it, which programs read in different ways.",
   base64_tail_removed: "Text after the end of a base64 part was left out.",
   base64_invalid: "A part is not in base64, as its header says it is.",
   content_encoded: "A part has content that may still be encoded.",

@@ -95,13 +95,14 @@ export function* walkFields(
   passes?: (folded: string) => boolean,
 ): Generator<RawField> {
   const text = asBuffer(raw).toString("latin1", 0, headerEnd);
+  const beginsField = fieldStarts(text);
   for (let start = 0; start < text.length; ) {
     let end = lineEnd(text, start);
-    if (passes && start > 0 && !(passes(foldedName(text, start)) && beginsField(text, start))) {
+    if (passes && start > 0 && !(passes(foldedName(text, start)) && beginsField(start))) {
       start = end;
       continue;
     }
-    while (end < text.length && !beginsField(text, end)) end = lineEnd(text, end);
+    while (end < text.length && !beginsField(end)) end = lineEnd(text, end);
     const unit = text.slice(start, end);
     const colon = unit.indexOf(":");
     const name = unit.slice(0, Math.max(colon, 0)).replace(/[^\x21-\x7e]/g, "");
@@ -151,18 +152,26 @@ function lineEnd(text: string, start: number): number {
   return lf < 0 ? text.length : lf + 1;
 }
 
-function beginsField(text: string, start: number): boolean {
-  const first = text.charCodeAt(start);
-  if (first === 0x20 || first === 0x09) return false;
-  const end = lineEnd(text, start);
-  const colon = text.slice(start, end).indexOf(":");
-  if (colon >= 0) return colon > 0;
-  // The name may be folded before its colon (RFC 5322 4.5.8). DKIM verifiers also ignore that white space.
-  colonNext.lastIndex = end;
-  return colonNext.test(text);
+/** Makes a function that tells whether a field begins at a line. Linear if it is asked about lines in order. */
+function fieldStarts(text: string): (start: number) => boolean {
+  /** The first colon that no line before the last one asked about has. */
+  let colon = -1;
+  return (start) => {
+    if (isBlank(text, start)) return false;
+    if (colon < start) colon = text.indexOf(":", start);
+    if (colon < 0) colon = Number.POSITIVE_INFINITY;
+    let end = lineEnd(text, start);
+    if (colon < end) return colon > start;
+    // The name may be folded before its colon (RFC 5322 4.5.8). DKIM verifiers also ignore that white space.
+    while (end < colon && isBlank(text, end)) end++;
+    return end === colon;
+  };
 }
 
-const colonNext = /[ \t]*:/y;
+function isBlank(text: string, at: number): boolean {
+  const code = text.charCodeAt(at);
+  return code === 0x20 || code === 0x09;
+}
 
 export function fieldsNamed(block: HeaderBlock, key: string): RawField[] {
   return block.fields.filter((field) => field.key === key);

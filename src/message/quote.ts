@@ -1,6 +1,6 @@
-import { type HeaderField, headerValue, type Mailbox } from "../mail.ts";
-import { readDate } from "./date.ts";
+import type { Mailbox } from "../mail.ts";
 import { htmlFromText } from "./html/from-text.ts";
+import { quotableHtml } from "./html/safe.ts";
 
 /** Characters quoted of a text; longer ones end with a note. Long threads stay below. */
 const QUOTED_TEXT_CHARS_MAX = 256 * 1024;
@@ -18,7 +18,7 @@ export interface Quotable {
   subject: string;
   date: Date;
   text: string;
-  /** By `quotableHtml`; null if it has none. */
+  /** Null if it has none, or none that can be quoted. */
   html: string | null;
 }
 
@@ -28,9 +28,31 @@ export interface Texts {
   html: string | null;
 }
 
-/** When a message says that it was written, or else when it was received. */
-export function quotedDate(headers: readonly HeaderField[], receivedAt: Date): Date {
-  return readDate(headerValue(headers, "Date") ?? "") ?? receivedAt;
+/** How to quote a message. It is plain data, so it can be passed to another process. */
+export interface QuoteRequest {
+  own: Texts;
+  /** With its HTML as it was written. */
+  original: Quotable;
+  type: "reply" | "forward";
+  /** The pictures that go along. */
+  contentIds: string[];
+  /** The longest text, and the longest HTML, in UTF-8. */
+  bytesMax: number;
+}
+
+/** Texts with what they quote, or which of them is too long with it. */
+export type Quoted = Texts | { tooLong: keyof Texts };
+
+/**
+ * Quotes a message below the texts of another one. HTML that is too complex to quote is quoted as its text. Time is
+ * linear in both: most of a second for megabytes.
+ */
+export function quoted({ own, original, type, contentIds, bytesMax }: QuoteRequest): Quoted {
+  const html = original.html === null ? null : quotableHtml(original.html, contentIds);
+  const texts = (type === "reply" ? withQuote : withForwarded)(own, { ...original, html });
+  for (const name of ["text", "html"] as const)
+    if (Buffer.byteLength(texts[name] ?? "") > bytesMax) return { tooLong: name };
+  return texts;
 }
 
 /**
@@ -85,10 +107,17 @@ function beginning(text: string): string {
 function htmlOf(own: Texts, content: string | null, quote: (content: string | null) => string[]): string | null {
   if (own.html === null && content === null) return null;
   const written = own.html ?? htmlFromText(own.text);
-  const quoted = `<div class="gmail_quote gmail_quote_container">\n${quote(content).join("\n")}\n</div>\n`;
-  const end = [...written.matchAll(/<\/body/gi)].at(-1)?.index ?? written.length;
+  const below = `<div class="gmail_quote gmail_quote_container">\n${quote(content).join("\n")}\n</div>\n`;
+  const end = bodyEnd(written);
   const before = written.slice(0, end);
-  return `${before}${before === "" ? "" : "\n<br>\n"}${quoted}${written.slice(end)}`;
+  return `${before}${before === "" ? "" : "\n<br>\n"}${below}${written.slice(end)}`;
+}
+
+/** Where the last end tag of the body begins, or the end. Not by lower case: that changes the length of some letters. */
+function bodyEnd(html: string): number {
+  for (let at = html.lastIndexOf("</"); at >= 0; at = at === 0 ? -1 : html.lastIndexOf("</", at - 1))
+    if (/^body/i.test(html.slice(at + 2, at + 6))) return at;
+  return html.length;
 }
 
 function bounded({ text, html }: Quotable): Texts {

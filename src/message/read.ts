@@ -6,7 +6,7 @@ import { directionControls } from "./addresses.ts";
 import { singleAuthor } from "./author.ts";
 import { readDate } from "./date.ts";
 import { Defects, defect } from "./defects.ts";
-import type { HeaderBlock, WholeHeader } from "./headers.ts";
+import type { HeaderBlock, RawField, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
 import { seenText } from "./html/text.ts";
 import { messageIdsIn } from "./message-ids.ts";
@@ -14,7 +14,7 @@ import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joined
 import { type ReadLimits, type Structure, scanStructure } from "./mime/structure.ts";
 import { decodeWords, inUtf8 } from "./mime/words.ts";
 import { withoutObsoleteSyntax } from "./obsolete-syntax.ts";
-import { cleanLine, cleanText } from "./text/clean.ts";
+import { cleanLine, cleanText, squeezed } from "./text/clean.ts";
 import { replyText } from "./text/reply.ts";
 
 export type { ReadLimits } from "./mime/structure.ts";
@@ -71,8 +71,8 @@ export async function readMail(
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
-  const whole = cleanText(said.text);
-  const cleanHtml = html === null ? null : cleanText(html);
+  const whole = fitting(cleanText(said.text), TEXT_CHARS_MAX);
+  const cleanHtml = html === null ? null : fitting(cleanText(html), HTML_CHARS_MAX);
   const text = cut(whole, TEXT_CHARS_MAX);
   const newText = replyText(text, fields.subject);
   const isCut = said.isCut || whole.length > TEXT_CHARS_MAX || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
@@ -81,9 +81,7 @@ export async function readMail(
     text,
     html: cleanHtml === null ? null : cut(cleanHtml, HTML_CHARS_MAX),
     replyText: newText,
-    snippet: cleanLine((newText || text).slice(0, 4 * SNIPPET_CHARS_MAX))
-      .slice(0, SNIPPET_CHARS_MAX)
-      .toWellFormed(),
+    snippet: cut(cleanLine(newText || text), SNIPPET_CHARS_MAX),
     attachments: body.files.map((file) => file.attachment),
     calendar: body.calendar,
     defects: [
@@ -113,6 +111,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   let text = "";
   let isCut = false;
   let hiddenChars: number | null = 0;
+  let isUnsure = false;
   let wasHtml = false;
   for (const piece of body.pieces) {
     const { text: plain, html } = piece;
@@ -120,6 +119,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     const words = seen?.text ?? plain ?? "";
     if (seen) {
       hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
+      isUnsure ||= seen.isUnsure;
       isCut ||= seen.isCut;
     }
     if (words.trim() === "") continue;
@@ -128,7 +128,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
     text += text === "" ? words : `${isHtml || wasHtml ? "\n\n" : "\n"}${words}`;
     wasHtml = isHtml;
   }
-  const defects = hiding(hiddenChars);
+  const defects = hiding(hiddenChars, isUnsure);
   const around = structure.outside.map(([start, end]) =>
     asBuffer(raw).toString("utf8", start, end).trim().replace(usualPreamble, "").trim(),
   );
@@ -153,16 +153,17 @@ function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
   return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
 }
 
-function hiding(hiddenChars: number | null): Defect[] {
-  if (hiddenChars === 0) return [];
-  return hiddenChars === null
-    ? [defect("html_too_complex")]
-    : [
-        defect(
-          "html_text_hidden",
-          `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
-        ),
-      ];
+function hiding(hiddenChars: number | null, isUnsure: boolean): Defect[] {
+  const defects: Defect[] = [];
+  if (hiddenChars !== null && hiddenChars > 0)
+    defects.push(
+      defect(
+        "html_text_hidden",
+        `The HTML has ${hiddenChars} characters that readers do not see; they are not in the text.`,
+      ),
+    );
+  if (hiddenChars === null || isUnsure) defects.push(defect("html_too_complex"));
+  return defects;
 }
 
 /** An attachment with its decoded bytes. */
@@ -262,7 +263,7 @@ const onceOnly = ["From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "
 function readHeader(block: HeaderBlock, charset: string | null): Header {
   const first = (key: string) => {
     const [field] = fieldsNamed(block, key);
-    return field ? fieldText(field, charset) : "";
+    return field ? foldedText(field, charset) : "";
   };
   const idsIn = (key: string) => messageIdsIn(first(key), key === "references" ? "references" : "other");
   const defects = new Defects();
@@ -344,7 +345,7 @@ function addressField(block: HeaderBlock, key: string, charset: string | null): 
   const values: string[] = [];
   let left = ADDRESS_FIELD_CHARS_MAX;
   for (const field of fieldsNamed(block, key)) {
-    const value = fieldText(field, charset);
+    const value = foldedText(field, charset);
     if (value.length > left) {
       values.push(value.slice(0, Math.max(0, value.lastIndexOf(",", left - 1))));
       return { values, isCut: true };
@@ -398,6 +399,16 @@ function onlyAddress(values: string[]): string | null {
 /** Text for one line of a list, without what turns the direction of the text around it. */
 function shownLine(text: string): string {
   return cleanLine(text.replace(directionControls, ""));
+}
+
+/** A field's text as a signature sees it (RFC 6376 3.4.2): white space that is added on the way pushes nothing over a limit. */
+function foldedText(field: RawField, charset: string | null): string {
+  return fieldText(field, charset).replace(/[ \t]+/g, " ");
+}
+
+/** A text that would have to be cut without the white space on which no signature depends, so that words stay. */
+function fitting(text: string, charsMax: number): string {
+  return text.length > charsMax ? squeezed(text) : text;
 }
 
 function cut(text: string, charsMax: number): string {

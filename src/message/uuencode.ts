@@ -1,3 +1,5 @@
+import { base64Readings } from "./mime/base64.ts";
+
 /** A file embedded in text. */
 export interface UuencodedFile {
   filename: string;
@@ -10,7 +12,8 @@ const DIGITS_MAX = 84;
 
 /**
  * Extracts the uuencoded files that mail programs find in a text and show as attachments (POSIX uuencode, also in its
- * base64 form). A file that is cut off is read as far as it goes. Time is linear in the text.
+ * base64 form, of which each reading counts as a file). A file that is cut off is read as far as it goes. Time is linear
+ * in the text.
  */
 export function uuencodedFiles(text: string): UuencodedFile[] {
   if (!text.includes("begin")) return [];
@@ -19,7 +22,9 @@ export function uuencodedFiles(text: string): UuencodedFile[] {
   let isBase64 = false;
   let pieces: Buffer[] = [];
   const close = () => {
-    if (filename !== null && pieces.length > 0) files.push({ filename, content: Buffer.concat(pieces) });
+    const content = Buffer.concat(pieces);
+    if (filename !== null && pieces.length > 0)
+      for (const one of isBase64 ? base64Readings(content) : [content]) files.push({ filename, content: one });
     filename = null;
     pieces = [];
   };
@@ -32,7 +37,7 @@ export function uuencodedFiles(text: string): UuencodedFile[] {
       isBase64 = line.startsWith("begin-");
     } else if (filename === null) continue;
     else if (line === "end" || line === "====") close();
-    else if (isBase64) pieces.push(Buffer.from(line, "base64"));
+    else if (isBase64) pieces.push(Buffer.from(line));
     else pieces.push(decodedLine(line));
   }
   close();

@@ -13,6 +13,7 @@ import type { Store } from "../store/store.ts";
 import { type Clock, earliest } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import type { Owner } from "../util/owner.ts";
 import { Tally } from "../util/tally.ts";
 import { startWork } from "../util/work.ts";
 import { contentHashOf } from "./content-hash.ts";
@@ -74,7 +75,7 @@ export interface DispatchOptions {
   returnPaths: ReturnPaths;
   gatekeeper: Gatekeeper;
   /** A composed message in 7 bits, for servers without 8BITMIME; null if it cannot be made. */
-  sevenBit(raw: Uint8Array): Promise<Uint8Array | null>;
+  sevenBit(owner: Owner, raw: Uint8Array): Promise<Uint8Array | null>;
   signingKeys: SigningKeys;
   /** Whether a key of the domain is published; decides between its own From and "via e2a". */
   isPublished(keys: DomainKeys): Promise<boolean>;
@@ -323,7 +324,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     if (work.message.status === "rejected" || work.message.status === "expired_rejected")
       return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
     // The approved message leaves byte for byte, or not at all.
-    if (work.message.reviewedAt && contentHashOf(work.message.content, work.raw) !== work.message.contentHash)
+    const { content, contentHash, reviewedAt } = work.message;
+    if (reviewedAt && (await contentHashOf(content, work.raw)) !== contentHash)
       return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
     const found = await store.findMailbox(recipient.address, options.sharedDomain);
     if (found.kind === "mailbox") return deliverLocally(recipient, work, found.id);
@@ -348,7 +350,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const envelope = { from: returnPath, to: recipient.address };
     const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
     const encoded = async (): Promise<Awaited<ReturnType<typeof send>>> => {
-      const encoding = options.sevenBit(work.raw);
+      const encoding = options.sevenBit(work.message, work.raw);
       const bytes = await encoding.catch((error) => {
         if (error instanceof Failure && error.code === "overloaded") return error;
         throw error;

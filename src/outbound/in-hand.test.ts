@@ -76,8 +76,13 @@ async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "sto
     receive: () => Promise.reject(new Error("There is no mail to mailboxes here.")),
     returnPaths: createReturnPaths(Buffer.alloc(32), config.sharedDomain),
     gatekeeper: createGatekeeper({
-      ...{ store, clock: systemClock, sharedDomain: config.sharedDomain, search: searchOutgoing },
-      attachments: (raw) => readAttachments(raw, config.inbound),
+      ...{
+        store,
+        clock: systemClock,
+        sharedDomain: config.sharedDomain,
+        search: (_, request) => searchOutgoing(request),
+      },
+      attachments: (_, raw) => readAttachments(raw, config.inbound),
     }),
     signingKeys: createSigningKeys({ store, vault, clock: systemClock }),
     isPublished: async () => true,

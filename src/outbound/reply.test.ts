@@ -6,6 +6,7 @@ import {
   forwardSubject,
   inboundOriginal,
   outboundOriginal,
+  quotedDate,
   replyRecipients,
   replySubject,
   replyThread,
@@ -256,4 +257,14 @@ describe("the thread of a reply", () => {
     expect(references.slice(0, 2)).toEqual(["<0@y.example>", "<402@y.example>"]);
     expect(references.at(-1)).toBe("<3@x.example>");
   });
+});
+
+test("the date is the message's own if it can be read", () => {
+  const received = new Date("2026-01-01T00:00:00Z");
+  const on = (value: string) => quotedDate([{ name: "Date", value }], received).toISOString();
+  expect(on("Fri, 15 May 2026 12:00:00 +0200 (CEST)")).toBe("2026-05-15T10:00:00.000Z");
+  // RFC 5322 4.3
+  expect(on("Fri , 15 May 2026 12 : 00 : 00 +0200")).toBe("2026-05-15T10:00:00.000Z");
+  expect(on("yesterday")).toBe(received.toISOString());
+  expect(quotedDate([], received)).toEqual(received);
 });

@@ -1,5 +1,6 @@
-import { headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
+import { type HeaderField, headerValue, type Mailbox, mailboxAddress, wholeAuthentication } from "../mail.ts";
 import { readMailbox } from "../message/addresses.ts";
+import { readDate } from "../message/date.ts";
 import { isMessageId } from "../message/fields.ts";
 import { messageIdsIn } from "../message/message-ids.ts";
 import { withoutForwardPrefixes, withoutReplyPrefixes } from "../message/text/subject.ts";
@@ -167,4 +168,9 @@ function usableId(id: string | null): string | null {
 
 function prefixed(prefix: string, subject: string): string {
   return `${prefix} ${subject}`.trim().slice(0, SUBJECT_CHARS_MAX).toWellFormed();
+}
+
+/** When a message says that it was written, or else when it was received. */
+export function quotedDate(headers: readonly HeaderField[], receivedAt: Date): Date {
+  return readDate(headerValue(headers, "Date") ?? "") ?? receivedAt;
 }

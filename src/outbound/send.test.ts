@@ -18,15 +18,16 @@ test("a gate that is switched on between the decision and the storing is asked a
   await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
   const gatekeeper = createGatekeeper({
     ...{ store, clock: systemClock, sharedDomain: config.sharedDomain },
-    attachments: (raw) => readAttachments(raw, config.inbound),
-    search: searchOutgoing,
+    attachments: (_, raw) => readAttachments(raw, config.inbound),
+    search: (_, request) => searchOutgoing(request),
   });
   let asked = 0;
   const sender = createSender({
-    ...{ store, config, clock: systemClock, routes: createRoutes(config, null), derive: heldReview },
-    async compose(mail) {
+    ...{ store, config, clock: systemClock, routes: createRoutes(config, null) },
+    derive: (_, ...input) => heldReview(...input),
+    async compose(_, mail) {
       const raw = await compose(mail);
-      return { raw, contentHash: contentHashOf(mail, raw) };
+      return { raw, contentHash: await contentHashOf(mail, raw) };
     },
     gatekeeper: {
       ...gatekeeper,

@@ -20,6 +20,7 @@ import type { Clock } from "../util/clock.ts";
 import { concatInSteps } from "../util/concat.ts";
 import { Failure, type FieldError } from "../util/errors.ts";
 import { newId } from "../util/id.ts";
+import type { Owner } from "../util/owner.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { captureLane, localLane, type Routes } from "./routes.ts";
 
@@ -96,10 +97,10 @@ export interface SendOptions {
   routes: Routes;
   dispatch: Dispatch;
   /** Composes a message's bytes, and the hash that decisions are bound to; large ones in another process. */
-  compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
+  compose(owner: Owner, mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
   gatekeeper: Gatekeeper;
   /** `heldReview`, in this process or another. */
-  derive(message: Outgoing, contentHash: string): Promise<HeldReview>;
+  derive(owner: Owner, message: Outgoing, contentHash: string): Promise<HeldReview>;
 }
 
 interface Addressee {
@@ -158,7 +159,7 @@ export function createSender(options: SendOptions): Sender {
     };
     const { attachments: _, ...said } = content;
     const mail = { ...said, subject, attachments, messageId: emailMessageId, date: now };
-    const { raw, contentHash } = await options.compose(mail);
+    const { raw, contentHash } = await options.compose(ownerOf(agent), mail);
     const max = config.limits.outboundMessageSize;
     if (raw.byteLength > max)
       throw invalid([
@@ -192,7 +193,7 @@ export function createSender(options: SendOptions): Sender {
         // If the gate is changed at this moment, it is asked again; its latest answer counts.
         for (let agent: AgentRow | null = request.agent; agent; agent = await store.getAgent(agent.id)) {
           const decision = await gate(agent, request, addressees);
-          if (decision.hold) review ??= await derive(outgoingOf(request), message.contentHash);
+          if (decision.hold) review ??= await derive(ownerOf(request.agent), outgoingOf(request), message.contentHash);
           const wanted = addressees.map(({ mailbox, kind }, i) => {
             const lane = lanes[i] ?? localLane;
             const mayLease = !decision.hold && agent?.undoSeconds === 0;
@@ -291,7 +292,7 @@ export function createSender(options: SendOptions): Sender {
         kind,
         lane: lanes[i] ?? localLane,
       }));
-      const review = await derive(outgoingOf(request), contentHash);
+      const review = await derive(ownerOf(request.agent), outgoingOf(request), contentHash);
       return { subject, snippet, content, contentHash, review, raw: giveAway(raw), recipients, limits };
     },
   };
@@ -340,6 +341,10 @@ export function createSender(options: SendOptions): Sender {
     if (recipient.status !== "queued" || recipient.queue !== "ready" || recipient.error !== null) return false;
     return recipient.nextAttemptAt.getTime() - clock.now() < WAIT_MS && dispatch.outage(recipient.lane) === null;
   }
+}
+
+function ownerOf({ id, userId }: AgentRow): Owner {
+  return { userId, agentId: id };
 }
 
 function methodOf(lane: string): Method {

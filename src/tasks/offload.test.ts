@@ -103,6 +103,19 @@ test("mail of one client that takes long to be read leaves room for the mail of 
   for (const client of clients) client.destroy();
 });
 
+test("mail arrives at once, however many searches one client waits for", async () => {
+  await using t = await hostileApp();
+  const { api } = t.app;
+  await api("PATCH", `/api/v1/agents/${bot}`, { hitl_enabled: true, hitl_rules: { patterns: ["secrets"] } });
+  const mail = { to: ["ann@outside.example"], subject: "s", body: "X-Test-Stays" };
+  const checks = Array.from({ length: 20 }, () => api("POST", `/api/v1/agents/${bot}/check`, mail).catch(() => null));
+  while (t.pool.pids().length === 0) await Bun.sleep(1);
+  expect((await t.send(await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa))).code).toBe(250);
+  expect((await t.inbox()).map(({ subject }) => subject)).toEqual(["ordinary"]);
+  await t.pool.close();
+  await Promise.all(checks);
+});
+
 describe("held mail that a child does not survive", () => {
   test.each([["reviewMail"], ["heldReview reviewMail"], ["attachments heldReview reviewMail"]])(
     "(%s): its reviewers are told, with links to decide and nothing of what it says",
@@ -131,6 +144,56 @@ describe("held mail that a child does not survive", () => {
     },
     60_000,
   );
+});
+
+test("texts that a child does not survive are quoted without the HTML, or not converted", async () => {
+  await using t = await hostileApp();
+  const { api } = t.app;
+  const reply = async (html: string) => {
+    const raw = ["From: ann@outside.example", "Subject: Hi", "Content-Type: text/html", "", html, ""].join("\r\n");
+    expect((await t.send(Buffer.from(raw))).code).toBe(250);
+    const id = (await t.inbox()).at(-1).message_id;
+    return api("POST", `/api/v1/agents/${bot}/messages/${id}/reply`, { body: "Fine.", quote_history: true });
+  };
+  const { message_id: id } = (await reply("<p>Hello</p><!-- X-Test-Poison: quote -->")).body;
+  const { body } = await api("GET", `/api/v1/messages/${id}`);
+  expect(body.body_text).toMatch(/^Fine\.\n\n[\s\S]*\n> Hello\n$/);
+  expect(body.body_html).toBeUndefined();
+  // The text is quoted, too.
+  const { status, body: refused } = await reply("<p>X-Test-Poison: quote</p>");
+  expect([status, refused.code]).toEqual([503, "unavailable"]);
+  await api("PATCH", `/api/v1/agents/${bot}`, { hitl_enabled: true, hitl_notify_email: false });
+  const held = await api("POST", "/api/v1/send", { to: [bot], subject: "s", body: "x" });
+  const change = { body_html: "<p>X-Test-Poison: htmlToText</p>" };
+  const edited = await api("POST", `/api/v1/messages/${held.body.message_id}/approve`, change);
+  expect([edited.status, edited.body.code]).toEqual([503, "unavailable"]);
+});
+
+test("a model reads the text of held mail whose HTML a child does not survive, and learns of the HTML", async () => {
+  await using t = await hostileApp();
+  const { app, api, key } = t.app;
+  await api("PATCH", `/api/v1/agents/${bot}`, { hitl_enabled: true, hitl_notify_email: false });
+  const mail = { to: ["ann@outside.example"], subject: "s", body: "We accept." };
+  await api("POST", "/api/v1/send", { ...mail, html_body: "<p>X-Test-Poison: readMessage</p>" });
+  const response = await fetch(`${app.httpUrl}/mcp`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${key}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+    },
+    body: JSON.stringify({
+      ...{ jsonrpc: "2.0", id: 1, method: "tools/call" },
+      params: { name: "list_pending", arguments: {} },
+    }),
+  });
+  const { result } = (await response.json()) as { result: { structuredContent: { pending: unknown[] } } };
+  expect(result.structuredContent.pending).toMatchObject([
+    {
+      hidden: [expect.stringMatching(/^The HTML version, which most programs show, takes too much time/)],
+      untrusted: { text: "We accept.", has_html: true },
+    },
+  ]);
 });
 
 test("an attached message that a child does not survive is shown as raw text, with a defect", async () => {

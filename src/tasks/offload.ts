@@ -8,15 +8,17 @@ import { foundNothing, type Search, type SearchRequest } from "../approval/searc
 import type { IsHosted } from "../inbound/authenticate.ts";
 import type { Examination, Examined, ExamineSettings } from "../inbound/examine.ts";
 import type { Defect, OutboundMail, ReadMail } from "../mail.ts";
-import type { TextReader } from "../mcp/body.ts";
+import type { Portion, TextReader } from "../mcp/body.ts";
 import { defect } from "../message/defects.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
+import type { Quoted, QuoteRequest } from "../message/quote.ts";
 import type { WholeAttachment } from "../message/read.ts";
 import { limitKey } from "../net/client-address.ts";
 import type { DnsType, Resolver } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
 import { Failure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import type { Owner } from "../util/owner.ts";
 import type { HostFunctions } from "../workers/child.ts";
 import type { Bytes } from "../workers/frames.ts";
 import { type Pool, TaskLost, type TaskOptions } from "../workers/pool.ts";
@@ -31,40 +33,48 @@ const TRACE_BYTES_MAX = 16 * 1024;
 /** A shorter message without attachments is composed in this process: that takes linear time, under a millisecond. */
 const INLINE_COMPOSE_CHARS_MAX = 2 * 1024;
 
+/** Each task but `examine` has an owner, whose turn it waits for. */
 export interface Offload {
   /**
    * Examines a message. A message that kills two children is only authenticated; it is read as raw text, and its
    * defects say so. Failures: `mail_loop`, `overloaded`, and `unavailable` if that kills a child too.
    */
   examine(pieces: readonly Uint8Array[], job: Examination): Promise<Examined>;
-  /** Reads a stored message anew, without the signatures of return paths, with the same fallback as `examine`. Failures: `overloaded`, `unavailable`. */
-  read(raw: Uint8Array): Promise<ReadMail>;
+  /**
+   * Reads a stored message anew, without the signatures of return paths, with the same fallback as `examine`. Failures:
+   * `overloaded`, `unavailable`.
+   */
+  read(owner: Owner, raw: Uint8Array): Promise<ReadMail>;
   /** One attachment by its path; null if it does not exist. Failures: `overloaded`, `unavailable`. */
-  attachment(raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;
+  attachment(owner: Owner, raw: Uint8Array, path: number[]): Promise<WholeAttachment | null>;
   /** All attachments in order, as they were sent or with what is packed in them. Fails like `attachment`. */
-  attachments(raw: Uint8Array, how?: { opens: boolean }): Promise<WholeAttachment[]>;
+  attachments(owner: Owner, raw: Uint8Array, how?: { opens: boolean }): Promise<WholeAttachment[]>;
   /** An attached message by its path, with the same fallback as `examine`; null if there is none. Fails like `attachment`. */
-  attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
+  attachedMessage(owner: Owner, raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** Sanitizes a mail's HTML; `raw` is the message with the images that `cid:` refers to. Failure `overloaded`. */
-  safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** A mail's HTML for a quote, with the pictures of these Content-IDs; null if it is too complex. */
-  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
-  /** Reads texts for models. Fails like `attachment`. */
-  reader: TextReader;
+  safeHtml(owner: Owner, html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** Quotes a message, or only its text if its HTML takes too long. Fails like `attachment`. */
+  quote(owner: Owner, request: QuoteRequest): Promise<Quoted>;
+  /** A text as HTML. Fails like `attachment`. */
+  htmlFromText(owner: Owner, text: string): Promise<string>;
+  /** HTML as text, with all its words. Fails like `attachment`. */
+  htmlToText(owner: Owner, html: string): Promise<string>;
+  /** What reads texts for models. Fails like `attachment`. */
+  reader(owner: Owner): TextReader;
   /** All links of a mail. If the search fails, the list has one entry that says so. Failure `overloaded`. */
-  links(text: string, html: string | null): Promise<ShownLink[]>;
+  links(owner: Owner, text: string, html: string | null): Promise<ShownLink[]>;
   /** What reviewers see of a held message. If it cannot be made, it says so. Failure `overloaded`. */
-  heldReview(message: Outgoing, contentHash: string): Promise<HeldReview>;
+  heldReview(owner: Owner, message: Outgoing, contentHash: string): Promise<HeldReview>;
   /** Searches a message for the gate. A message that cannot be searched counts as too long. Failure `overloaded`. */
-  searchOutgoing(request: SearchRequest): Promise<Search>;
+  searchOutgoing(owner: Owner, request: SearchRequest): Promise<Search>;
   /** Mail to a reviewer about held messages; without their content if it kills a child. Failure `overloaded`. */
-  reviewMail(reviews: Review[], now: Date): Promise<ReviewMail>;
+  reviewMail(owner: Owner, reviews: Review[], now: Date): Promise<ReviewMail>;
   /** The page behind a reviewer's link. Fails like `attachment`. */
-  approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
+  approvalPage(owner: Owner, page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
   /** A message as bytes, with the hash that decisions refer to. Failures: `overloaded`, `unavailable`. */
-  compose(mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
+  compose(owner: Owner, mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
   /** A composed message in 7 bits; null if that takes too much time or memory. Failure `overloaded`. */
-  sevenBit(raw: Uint8Array): Promise<Uint8Array | null>;
+  sevenBit(owner: Owner, raw: Uint8Array): Promise<Uint8Array | null>;
 }
 
 export function createOffload(options: {
@@ -84,13 +94,23 @@ export function createOffload(options: {
     isHosted: ([domain]) => isHosted(domain as string),
   };
 
-  async function run<Name extends TaskName>(
+  /** A task of incoming mail: it waits for DNS, and the mail's sender has minutes. */
+  async function examined(
+    input: TaskShapes["examine"]["input"],
+    pieces: readonly Uint8Array[],
+    how: TaskOptions,
+  ): Promise<Examined> {
+    return (await pool.run("examine", input, [pieces], { ...how, host })).output as Examined;
+  }
+
+  /** A task that a person or a program waits for. */
+  async function run<Name extends Exclude<TaskName, "examine">>(
+    { userId, agentId }: Owner,
     name: Name,
     input: TaskShapes[Name]["input"],
     blobs: readonly Bytes[] = [],
-    // Urgent by default, because a user waits. Incoming mail is not: it waits for DNS, and its sender has minutes.
-    how: TaskOptions = { isUrgent: true },
   ): Promise<{ output: TaskShapes[Name]["output"]; blobs: Uint8Array[] }> {
+    const how = { isUrgent: true, owner: userId, part: agentId ?? "" };
     const { output, blobs: results } = await pool.run(name, input, blobs, how);
     return { output: output as TaskShapes[Name]["output"], blobs: results };
   }
@@ -98,28 +118,36 @@ export function createOffload(options: {
   const unparsed = () =>
     unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw.");
 
-  async function attachments(raw: Uint8Array, path: number[] | null, opens: boolean) {
-    const { output, blobs } = await run("attachments", { limits, opens, path }, [raw]).catch(unparsed());
+  async function attachments(owner: Owner, raw: Uint8Array, path: number[] | null, opens: boolean) {
+    const { output, blobs } = await run(owner, "attachments", { limits, opens, path }, [raw]).catch(unparsed());
     return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
   }
 
   const tooHeavy = unreadable("The text takes too much time or memory to read.");
 
-  async function readMessage(...[text, html, asked]: Parameters<TextReader["message"]>) {
+  async function readMessage(owner: Owner, ...[text, html, asked]: Parameters<TextReader["message"]>) {
     if (html === null && text.length <= INLINE_READ_CHARS_MAX) {
       const { textReader } = await import("../mcp/body.ts");
       return textReader.message(text, html, asked);
     }
-    const { rest, blobs } = await withoutTexts({ text, html });
-    return (await run("readMessage", { ...rest, asked }, blobs).catch(tooHeavy)).output;
+    const read = async (version: string | null) => {
+      const { rest, blobs } = await withoutTexts({ text, html: version });
+      return run(owner, "readMessage", { ...rest, asked }, blobs);
+    };
+    if (html === null) return (await read(null).catch(tooHeavy)).output;
+    const textAlone = async () => {
+      const { output } = await read(null);
+      return { output: { ...output, html: unreadHtml }, blobs: [] };
+    };
+    return (await read(html).catch(lostTo(textAlone)).catch(tooHeavy)).output;
   }
 
-  async function readFile(...[content, isHtml, asked]: Parameters<TextReader["file"]>) {
-    return (await run("readFile", { isHtml, asked }, [content]).catch(tooHeavy)).output;
+  async function readFile(owner: Owner, ...[content, isHtml, asked]: Parameters<TextReader["file"]>) {
+    return (await run(owner, "readFile", { isHtml, asked }, [content]).catch(tooHeavy)).output;
   }
 
-  async function readHtml(...[html, asked]: Parameters<TextReader["html"]>) {
-    return (await run("readFile", { isHtml: true, asked }, [await utf8(html)]).catch(tooHeavy)).output;
+  async function readHtml(owner: Owner, ...[html, asked]: Parameters<TextReader["html"]>) {
+    return (await run(owner, "readFile", { isHtml: true, asked }, [await utf8(html)]).catch(tooHeavy)).output;
   }
 
   return {
@@ -127,91 +155,123 @@ export function createOffload(options: {
       // Mail between agents has no client, so each sending agent is an owner.
       const owner = job.verdict ? job.envelope.mailFrom : limitKey(job.envelope.remoteAddress);
       try {
-        return (await run("examine", { job, settings, dns, failure: null }, [pieces], { host, owner })).output;
+        return await examined({ job, settings, dns, failure: null }, pieces, { owner });
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
         log.warn("message.not_read", { message: job.queueId, client: job.envelope.remoteAddress, why: error.loss });
         const failure = readingFailed(error);
-        const alone = { host, alone: true };
-        const plain = run("examine", { job, settings, dns, failure }, [pieces], alone);
-        return (await plain.catch(unreadable("The message cannot be examined right now; try again later"))).output;
+        const plain = examined({ job, settings, dns, failure }, pieces, { owner, alone: true });
+        return await plain.catch(unreadable("The message cannot be examined right now; try again later"));
       }
     },
 
-    async read(raw) {
+    async read(owner, raw) {
       // What this server wrote on top took no room when the message was received.
       const stored = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + TRACE_BYTES_MAX };
       try {
-        return (await run("read", { limits: stored, failure: null }, [raw])).output;
+        return (await run(owner, "read", { limits: stored, failure: null }, [raw])).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
-        const plain = run("read", { limits: stored, failure: readingFailed(error) }, [raw]);
+        const plain = run(owner, "read", { limits: stored, failure: readingFailed(error) }, [raw]);
         return (await plain.catch(unreadable("The message cannot be read right now; try again later"))).output;
       }
     },
 
-    async attachment(raw, path) {
-      return (await attachments(raw, path, true))[0] ?? null;
+    async attachment(owner, raw, path) {
+      return (await attachments(owner, raw, path, true))[0] ?? null;
     },
 
-    attachments: (raw, how) => attachments(raw, null, how?.opens ?? false),
+    attachments: (owner, raw, how) => attachments(owner, raw, null, how?.opens ?? false),
 
-    async attachedMessage(raw, path) {
+    async attachedMessage(owner, raw, path) {
       try {
-        return (await run("attachedMessage", { limits, path, failure: null }, [raw])).output;
+        return (await run(owner, "attachedMessage", { limits, path, failure: null }, [raw])).output;
       } catch (error) {
         if (!(error instanceof TaskLost)) throw error;
-        const plain = run("attachedMessage", { limits, path, failure: readingFailed(error) }, [raw]);
+        const plain = run(owner, "attachedMessage", { limits, path, failure: readingFailed(error) }, [raw]);
         return (await plain.catch(unparsed())).output;
       }
     },
 
-    async safeHtml(html, { images, raw }) {
-      const hasPictures = raw !== null && /cid:/i.test(html);
-      const shown = run("safeHtml", { html, images, limits }, hasPictures ? [raw] : []);
+    async safeHtml(owner, html, { images, raw }) {
+      const pictures = raw !== null && /cid:/i.test(html) ? [raw] : [];
+      const shown = run(owner, "safeHtml", { images, limits }, [await utf8(html), ...pictures]);
       return (await shown.catch(otherwise("<p>This HTML takes too long to display safely.</p>"))).output;
     },
 
-    async quotableHtml(html, contentIds) {
-      const made = run("quotableHtml", { html, contentIds });
-      return (await made.catch(otherwise(null))).output;
+    async quote(owner, request) {
+      const { own, original } = request;
+      const isShort = own.text.length + original.text.length <= INLINE_READ_CHARS_MAX;
+      if (own.html === null && original.html === null && isShort) {
+        const { quoted } = await import("../message/quote.ts");
+        return quoted(request);
+      }
+      const written = await withoutTexts(own);
+      const quote = async (from: QuoteRequest["original"]) => {
+        const { rest, blobs } = await withoutTexts(from);
+        return run(owner, "quote", { ...request, own: written.rest, original: rest }, [...written.blobs, ...blobs]);
+      };
+      const made = quote(original).catch(lostTo(() => quote({ ...original, html: null })));
+      return (await made.catch(unreadable("The texts take too much time or memory to quote."))).output;
     },
 
-    reader: { message: readMessage, html: readHtml, file: readFile },
+    async htmlFromText(owner, text) {
+      if (text.length <= INLINE_READ_CHARS_MAX) {
+        const { htmlFromText } = await import("../message/html/from-text.ts");
+        return htmlFromText(text);
+      }
+      const made = run(owner, "htmlFromText", null, [await utf8(text)]);
+      return (await made.catch(unreadable("The text takes too much time or memory to convert."))).output;
+    },
 
-    async links(text, html) {
+    async htmlToText(owner, html) {
+      const made = run(owner, "htmlToText", null, [await utf8(html)]);
+      return (await made.catch(unreadable("The HTML takes too much time or memory to convert."))).output;
+    },
+
+    reader: (owner) => ({
+      message: (...asked) => readMessage(owner, ...asked),
+      html: (...asked) => readHtml(owner, ...asked),
+      file: (...asked) => readFile(owner, ...asked),
+    }),
+
+    async links(owner, text, html) {
       if (text.length + (html?.length ?? 0) <= INLINE_CHARS_MAX) {
         const { linksOf } = await import("../message/html/shown-links.ts");
         return linksOf(text, html);
       }
       const { rest, blobs } = await withoutTexts({ text, html });
-      return (await run("links", rest, blobs).catch(otherwise([unknownLinks]))).output;
+      return (await run(owner, "links", rest, blobs).catch(otherwise([unknownLinks]))).output;
     },
 
-    async heldReview(message, contentHash) {
+    async heldReview(owner, message, contentHash) {
       const { blobs, rest } = await apart(message);
-      const made = run("heldReview", { message: rest, contentHash }, blobs);
+      const made = run(owner, "heldReview", { message: rest, contentHash }, blobs);
       return (await made.catch(otherwise(unknownReview(contentHash)))).output;
     },
 
-    async searchOutgoing({ message, ...asked }) {
+    async searchOutgoing(owner, { message, ...asked }) {
       const { blobs, rest } = await apart(message);
-      const searched = run("searchOutgoing", { ...asked, message: rest }, blobs);
+      const searched = run(owner, "searchOutgoing", { ...asked, message: rest }, blobs);
       return (await searched.catch(otherwise(unsearchable))).output;
     },
 
-    async reviewMail(reviews, now) {
-      const written = run("reviewMail", { reviews, now, digest: reviews.length > 1 });
-      const digest = written.catch(lostTo(() => run("reviewMail", { reviews, now, digest: true })));
+    async reviewMail(owner, reviews, now) {
+      const parts = await Promise.all(reviews.map(withoutTexts<Review>));
+      const input = { reviews: parts.map(({ rest }) => rest), now };
+      const blobs = parts.flatMap((part) => part.blobs);
+      const written = run(owner, "reviewMail", { ...input, digest: reviews.length > 1 }, blobs);
+      const digest = written.catch(lostTo(() => run(owner, "reviewMail", { ...input, digest: true }, blobs)));
       return (await digest.catch(otherwise(plainReviewMail(reviews)))).output;
     },
 
-    async approvalPage(page) {
-      const shown = run("approvalPage", page);
+    async approvalPage(owner, { review, ...page }) {
+      const { rest, blobs } = await withoutTexts(review);
+      const shown = run(owner, "approvalPage", { ...page, review: rest }, blobs);
       return (await shown.catch(unreadable("The message takes too much time or memory to show."))).output;
     },
 
-    async compose(mail) {
+    async compose(owner, mail) {
       const chars = mail.text.length + (mail.html?.length ?? 0);
       if (mail.attachments.length === 0 && chars <= INLINE_COMPOSE_CHARS_MAX) {
         const [{ compose }, { contentHashOf }] = await Promise.all([
@@ -219,18 +279,18 @@ export function createOffload(options: {
           import("../outbound/content-hash.ts"),
         ]);
         const raw = await compose(mail);
-        return { raw, contentHash: contentHashOf(mail, raw) };
+        return { raw, contentHash: await contentHashOf(mail, raw) };
       }
       const { rest, blobs } = await apart(mail);
-      const composed = run("compose", { mail: rest }, blobs);
+      const composed = run(owner, "compose", { mail: rest }, blobs);
       const made = await composed.catch(unreadable("The message takes too much time to compose."));
       const { output } = made;
       const [raw = new Uint8Array()] = made.blobs;
       return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
     },
 
-    async sevenBit(raw) {
-      const made = run("sevenBit", null, [raw], { isUrgent: false });
+    async sevenBit(owner, raw) {
+      const made = run(owner, "sevenBit", null, [raw]);
       return (await made.catch(otherwise(null))).blobs[0] ?? null;
     },
   };
@@ -245,6 +305,16 @@ const lossClauses = {
   memory: "takes too much memory",
   crash: "crashes the process",
 } as const;
+
+/** Stands for HTML that cannot be read: who reads the text must learn that there is another version. */
+const unreadHtml: Portion = {
+  text: "",
+  totalChars: 0,
+  nextOffset: null,
+  hidden: [
+    "The HTML version, which most programs show, takes too much time or memory to read. Its words are not here.",
+  ],
+};
 
 const unsearchable: Search = {
   ...foundNothing,

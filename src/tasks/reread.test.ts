@@ -85,7 +85,7 @@ describe.each(["sqlite", "postgres"] as const)("mail that an earlier version rea
     await store.renewContent(stored.message.rawSha256, { ...old, content: { ...old.content, reader: 1 } });
 
     let reads = 0;
-    const read = (bytes: Uint8Array) => {
+    const read = (_: unknown, bytes: Uint8Array) => {
       reads++;
       return readMail(bytes, limits, defect("reading_failed"));
     };

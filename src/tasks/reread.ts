@@ -6,6 +6,7 @@ import { keptOf } from "../store/mail/received.ts";
 import type { Store } from "../store/store.ts";
 import { asFailure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
+import type { Owner } from "../util/owner.ts";
 
 /**
  * A store that hands out received mail as this version reads it. Mail that another version parsed is parsed again when
@@ -15,7 +16,7 @@ export function readingAnew<S extends Store>(
   store: S,
   options: {
     /** Reads a message without the signatures of return paths. */
-    read: (raw: Uint8Array) => Promise<ReadMail>;
+    read: (owner: Owner, raw: Uint8Array) => Promise<ReadMail>;
     returnPaths: Pick<ReturnPaths, "isHidden">;
     log: Log;
   },
@@ -25,7 +26,7 @@ export function readingAnew<S extends Store>(
     const { message, raw, content } = found;
     if (content.reader === READER_VERSION) return found;
     try {
-      const mail = await read(raw);
+      const mail = await read(message, raw);
       const kept = keptOf(addressedTo(message.agentId, mail, returnPaths));
       // What an earlier version could read must not give way to the raw text, nor what was proven to words in a header,
       // which no signature covers.

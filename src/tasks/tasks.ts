@@ -12,6 +12,7 @@ import type { Examination, Examined, ExamineSettings } from "../inbound/examine.
 import type { Attachment, Defect, OutboundAttachment, OutboundMail, ReadMail } from "../mail.ts";
 import type { AskedPart, Portion } from "../mcp/body.ts";
 import type { ShownLink } from "../message/html/shown-links.ts";
+import type { Quoted, QuoteRequest } from "../message/quote.ts";
 import type { ReadLimits } from "../message/read.ts";
 import { createResolver, type DnsAnswers, type DnsType, type Resolver, type ResolverOptions } from "../net/dns.ts";
 import type { HeldReview } from "../store/schema.ts";
@@ -38,9 +39,20 @@ export interface TaskShapes {
   attachments: { input: { limits: ReadLimits; path: number[] | null; opens: boolean }; output: Attachment[] };
   /** Blobs in: the message that it is attached to. */
   attachedMessage: { input: { limits: ReadLimits; path: number[]; failure: Defect | null }; output: ReadMail | null };
-  /** Blobs in: the message that holds the images, if any. */
-  safeHtml: { input: { html: string; images: boolean; limits: ReadLimits }; output: string };
-  quotableHtml: { input: { html: string; contentIds: string[] }; output: string | null };
+  /** Blobs in: the HTML, and the message that holds the images, if any. */
+  safeHtml: { input: { images: boolean; limits: ReadLimits }; output: string };
+  /** Blobs in: the long texts of `own`, then those of `original`. */
+  quote: {
+    input: Omit<QuoteRequest, "own" | "original"> & {
+      own: QuoteRequest["own"] & { texts: TextsApart };
+      original: QuoteRequest["original"] & { texts: TextsApart };
+    };
+    output: Quoted;
+  };
+  /** Blobs in: the text. */
+  htmlFromText: { input: null; output: string };
+  /** Blobs in: the HTML. */
+  htmlToText: { input: null; output: string };
   /** Blobs in: the long texts. */
   readMessage: {
     input: { text: string; html: string | null; texts: TextsApart; asked: { text: AskedPart; html: AskedPart } };
@@ -52,9 +64,16 @@ export interface TaskShapes {
   /** Blobs in: the attachments and long texts; the same for `searchOutgoing`. */
   heldReview: { input: { message: WithoutContents; contentHash: string }; output: HeldReview };
   searchOutgoing: { input: Omit<SearchRequest, "message"> & { message: WithoutContents }; output: Search };
-  /** A digest lists the messages without their content. */
-  reviewMail: { input: { reviews: Review[]; now: Date; digest: boolean }; output: ReviewMail };
-  approvalPage: { input: { review: Review; action: "approve" | "reject"; token: string }; output: string };
+  /** A digest lists the messages without their content. Blobs in: the long texts of each review. */
+  reviewMail: {
+    input: { reviews: (Review & { texts: TextsApart })[]; now: Date; digest: boolean };
+    output: ReviewMail;
+  };
+  /** Blobs in: the long texts. */
+  approvalPage: {
+    input: { review: Review & { texts: TextsApart }; action: "approve" | "reject"; token: string };
+    output: string;
+  };
   /** Blobs in: the attachments and long texts; out: the message. */
   compose: {
     input: {
@@ -133,15 +152,26 @@ const byName: Tasks = {
     return { output: await readAttachedMessage(raw, path, limits, failure) };
   },
 
-  async safeHtml({ html, images, limits }, [raw]) {
+  async safeHtml({ images, limits }, [html = noBytes, raw]) {
     const { safeHtml } = await import("../message/html/safe.ts");
     const pictures = raw ? await picturesOf(raw, limits) : new Map<string, string>();
-    return { output: safeHtml(html, { images, inline: (id) => pictures.get(id) ?? null }) };
+    return { output: safeHtml(textOf(html), { images, inline: (id) => pictures.get(id) ?? null }) };
   },
 
-  async quotableHtml({ html, contentIds }) {
-    const { quotableHtml } = await import("../message/html/safe.ts");
-    return { output: quotableHtml(html, contentIds) };
+  async quote({ own, original, ...how }, blobs) {
+    const { quoted } = await import("../message/quote.ts");
+    const texts = withTexts(own, blobs);
+    return { output: quoted({ ...how, own: texts, original: withTexts(original, blobs.slice(countOf(own.texts))) }) };
+  },
+
+  async htmlFromText(_, [text = noBytes]) {
+    const { htmlFromText } = await import("../message/html/from-text.ts");
+    return { output: htmlFromText(textOf(text)) };
+  },
+
+  async htmlToText(_, [html = noBytes]) {
+    const { htmlToText } = await import("../message/html/text.ts");
+    return { output: htmlToText(textOf(html)) };
   },
 
   async readMessage(given, blobs) {
@@ -171,15 +201,17 @@ const byName: Tasks = {
     return { output: await searchOutgoing({ ...asked, message: withContents(message, blobs) }) };
   },
 
-  async reviewMail({ reviews, now, digest }) {
+  async reviewMail({ reviews, now, digest }, blobs) {
     const { digestMail, reviewMail } = await import("../approval/review-mail.ts");
-    const [first] = reviews;
-    return { output: digest || !first ? digestMail(reviews, now) : reviewMail(first) };
+    const left = blobs.slice();
+    const whole = reviews.map((review) => withTexts(review, left.splice(0, countOf(review.texts))));
+    const [first] = whole;
+    return { output: digest || !first ? digestMail(whole, now) : reviewMail(first) };
   },
 
-  async approvalPage({ review, action, token }) {
+  async approvalPage({ review, action, token }, blobs) {
     const { approvalMarkup } = await import("../http/pages/approval-pages.ts");
-    return { output: approvalMarkup({ review, action, token }) };
+    return { output: approvalMarkup({ review: withTexts(review, blobs), action, token }) };
   },
 
   async compose({ mail }, blobs) {
@@ -187,7 +219,7 @@ const byName: Tasks = {
     const { contentHashOf } = await import("../outbound/content-hash.ts");
     const whole = withContents(mail, blobs);
     const raw = await compose(whole);
-    return { output: { contentHash: contentHashOf(whole, raw) }, blobs: [raw] };
+    return { output: { contentHash: await contentHashOf(whole, raw) }, blobs: [raw] };
   },
 
   async sevenBit(_, [raw = noBytes]) {
@@ -265,10 +297,17 @@ function withTexts<T extends { text: string; html: string | null; texts: TextsAp
   blobs: readonly Uint8Array[],
 ) {
   const [first = noBytes, second = noBytes] = blobs;
-  const textOf = (bytes: Uint8Array) => new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
   return {
     ...message,
     text: texts.text ? textOf(first) : message.text,
     html: texts.html ? textOf(texts.text ? second : first) : message.html,
   };
+}
+
+function countOf({ text, html }: TextsApart): number {
+  return Number(text) + Number(html);
+}
+
+function textOf(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }

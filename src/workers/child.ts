@@ -18,6 +18,8 @@ export interface ChildLimits {
   rssBytesMax: number;
   /** From the start of a task to its result, including time spent waiting for DNS. */
   taskMs: number;
+  /** How long an urgent task keeps the next one from starting. */
+  patienceMs: number;
 }
 
 /** A task that is waiting for a child, or running in one. */
@@ -29,8 +31,10 @@ export interface Job {
   /** Length of all blobs. */
   readonly bytes: number;
   readonly host: HostFunctions;
-  /** Whose task it is, or "" for a task without an owner. */
+  readonly isUrgent: boolean;
+  /** Whose task it is, or "" for a task without an owner; and which part of the owner's, or "". */
   readonly owner: string;
+  readonly part: string;
   /** How long its current child has had it. Time in which the server itself was suspended does not count. */
   ranMs: number;
   /** How many children died while they had it. */
@@ -71,7 +75,7 @@ export class Child {
   private lastWords = "";
 
   /**
-   * @param onFree Called when a job has left or has begun to wait.
+   * @param onFree Called when a job has left, has begun to wait, or has run for `patienceMs`.
    * @param onDeath Called once, when the process has ended; `jobs` still lists its jobs.
    */
   constructor(
@@ -115,6 +119,19 @@ export class Child {
     let bytes = this.bytes;
     for (const id of this.waits.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
     return bytes;
+  }
+
+  /** Whether its jobs are urgent; null if it has none. A child never has jobs of both kinds. */
+  get isUrgent(): boolean | null {
+    for (const { isUrgent } of this.jobs.values()) return isUrgent;
+    return null;
+  }
+
+  /** Whether an active job began so recently that it should end before another begins. */
+  get isAtWork(): boolean {
+    for (const { id, ranMs } of this.jobs.values())
+      if (ranMs <= this.limits.patienceMs && !this.waits.has(id)) return true;
+    return false;
   }
 
   /** Counts an owner's jobs, and those of them that are active. */
@@ -251,12 +268,15 @@ export class Child {
   }
 
   private look(): void {
-    const { stallMs, rssBytesMax, taskMs } = this.limits;
+    const { stallMs, rssBytesMax, taskMs, patienceMs } = this.limits;
     const now = performance.now();
     const passedMs = Math.min(now - this.lookedAt, 2 * WATCH_MS);
     this.lookedAt = now;
     this.silentMs += passedMs;
-    for (const job of this.jobs.values()) job.ranMs += passedMs;
+    for (const job of this.jobs.values()) {
+      if (job.ranMs <= patienceMs && job.ranMs + passedMs > patienceMs) queueMicrotask(this.onFree);
+      job.ranMs += passedMs;
+    }
     this.rssBytes = this.rss();
     if (this.rssBytes > rssBytesMax) this.kill("memory");
     else if ([...this.jobs.values()].some((job) => job.ranMs > taskMs)) this.kill("time");

@@ -137,6 +137,63 @@ describe("owners", () => {
   });
 });
 
+describe("urgent tasks", () => {
+  const never = (run: Promise<unknown>) => run.catch(() => {});
+
+  test("run one at a time: their owners take turns, and in each owner its parts", async () => {
+    const children = pool();
+    const order: unknown[] = [];
+    const names = ["a x 1", "a x 2", "a x 3", "a y 1", "a y 2", "b z 1", "b z 2", "c z 1"];
+    await Promise.all(
+      names.map(async (name) => {
+        const [owner, part] = name.split(" ");
+        order.push((await children.run("echo", name, [], { isUrgent: true, owner, part })).output);
+      }),
+    );
+    expect(order).toEqual(["a x 1", "a x 2", "b z 1", "c z 1", "a y 1", "b z 2", "a x 3", "a y 2"]);
+    expect(children.pids()).toHaveLength(1);
+  });
+
+  test("never share a child with other tasks, so that neither kind waits for the other", async () => {
+    const children = pool();
+    const pidOf = async (isUrgent: boolean) => (await children.run("pid", null, [], { isUrgent })).output;
+    const first = await pidOf(false);
+    expect(await pidOf(true)).toBe(first);
+    for (let i = 0; i < 20; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: "busy" }));
+    const other = await pidOf(false);
+    expect(other).not.toBe(first);
+    expect(children.pids()).toHaveLength(2);
+    const mails = pool();
+    for (let i = 0; i < 40; i++) never(mails.run("sleep", null, [], { owner: "busy" }));
+    expect((await mails.run("echo", 1, [], { isUrgent: true })).output).toBe(1);
+  });
+
+  test("that do not end hold up those behind them for a while, and their owner for longer", async () => {
+    const children = pool({ limits: { patienceMs: 50 } });
+    for (let i = 0; i < 20; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: "busy" }));
+    expect((await children.run("echo", 1, [], { isUrgent: true, owner: "other" })).output).toBe(1);
+  });
+
+  test("of one owner take at most half of the queue", async () => {
+    const children = pool({ limits: { queueMax: 8 } });
+    const busy = { isUrgent: true, owner: "busy" };
+    never(children.run("sleep", null, [], busy));
+    for (let i = 0; i < 4; i++) never(children.run("sleep", null, [], { ...busy, part: String(i) }));
+    expect(await children.run("sleep", null, [], busy).catch(({ code }) => code)).toBe("overloaded");
+    for (let i = 0; i < 4; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: String(i) }));
+    expect(await children.run("sleep", null, [], { isUrgent: true }).catch(({ code }) => code)).toBe("overloaded");
+  });
+});
+
+test("tasks that run again alone take turns, too", async () => {
+  const children = pool();
+  const order: unknown[] = [];
+  const names = ["a 1", "a 2", "a 3", "b 1"];
+  const run = (name: string) => children.run("echo", name, [], { alone: true, owner: name.slice(0, 1) });
+  await Promise.all(names.map(async (name) => order.push((await run(name)).output)));
+  expect(order).toEqual(["a 1", "a 2", "b 1", "a 3"]);
+});
+
 describe("a task that its child does not survive", () => {
   test.each([
     ["spin", "time"],

@@ -14,6 +14,8 @@ import { type Bytes, lengthOf } from "./frames.ts";
 
 /** Every 25 MB message we measured takes less than a second of processor time. */
 const STALL_MS = 2_500;
+/** Urgent tasks never wait for anything outside. One that takes longer than this has gone wrong, or is very large. */
+const PATIENCE_MS = 5_000;
 /** By default the largest message is 25 MB, which needs some 250 MB. */
 const RSS_BYTES_MAX = 1024 * 1024 * 1024;
 /** Verification may wait for DNS up to `dns.timeout`, which is a minute at most. */
@@ -21,8 +23,9 @@ const TASK_MS = 90_000;
 /** After this time without tasks the children end, and free their memory. */
 const IDLE_MS = 60_000;
 /**
- * One core is for the server itself; a second child there would only compile the same code again. More children than
- * this would wait for the one thread that stores mail.
+ * Children for urgent tasks, and as many for others, if there are tasks of both kinds at the same time. One core is for
+ * the server itself; a second child there would only compile the same code again. More children than this would wait
+ * for the one thread that stores mail.
  */
 const CHILDREN_MAX = 4;
 const CORES_FOR_SERVER = 1;
@@ -40,7 +43,7 @@ const BYTES_PER_CHILD_MAX = 4 * BYTES_PER_CHILD;
  */
 const OWNER_TASKS_AT_ONCE = 4;
 const OWNER_BYTES_AT_ONCE = 256 * 1024;
-/** Share of TASKS_PER_CHILD_MAX and BYTES_PER_CHILD_MAX for one owner's tasks, waiting ones included. */
+/** Share of TASKS_PER_CHILD_MAX, BYTES_PER_CHILD_MAX and of a queue for one owner's tasks, waiting ones included. */
 const OWNER_SHARE = 1 / 2;
 /** An idle child that uses more memory is replaced, because processes do not give grown memory back. */
 const RSS_BYTES_KEPT = 256 * 1024 * 1024;
@@ -59,7 +62,10 @@ export interface PoolOptions {
   /** The program to run; it calls `serveTasks`. */
   command: readonly string[];
   log: Log;
-  /** Maximum number of children, and as many again for tasks that run alone. Default: the cores less one, 1 to 4. */
+  /**
+   * Maximum number of children for urgent tasks, for other tasks, and for tasks that run alone. Default: the cores less
+   * one, 1 to 4.
+   */
   size?: number;
   limits?: Partial<PoolLimits>;
 }
@@ -68,10 +74,18 @@ export interface TaskOptions {
   host?: HostFunctions;
   /** Runs it in its own child, because the same task has killed one. */
   alone?: boolean;
-  /** A user is waiting: it runs before other tasks, and tasks that only wait for DNS do not take its room. */
+  /**
+   * A person or a program waits, and the task itself waits for nothing: it runs apart from the other tasks, so that
+   * neither kind waits for the other, and one at a time in a child, so that turns count.
+   */
   isUrgent?: boolean;
-  /** Whose task it is, such as a client's address. Owners take turns; tasks without an owner share one turn. */
+  /**
+   * Whose task it is, such as a client's address or an account. Owners take turns; tasks without an owner share one
+   * turn.
+   */
   owner?: string;
+  /** Which part of the owner's tasks it belongs to, such as an agent's. An owner's parts take turns in its turns. */
+  part?: string;
 }
 
 /** A task killed its child, on its second try if it had two. */
@@ -117,6 +131,7 @@ export function createPool(options: PoolOptions): Pool {
     stallMs: STALL_MS,
     rssBytesMax: RSS_BYTES_MAX,
     taskMs: TASK_MS,
+    patienceMs: PATIENCE_MS,
     idleMs: IDLE_MS,
     queueMax: QUEUE_MAX,
     ...options.limits,
@@ -125,8 +140,8 @@ export function createPool(options: PoolOptions): Pool {
   /** Children that were told to end, and have not exited yet. */
   const leaving = new Set<Child>();
   const queue = new Turns();
-  const urgent: Job[] = [];
-  const suspects: Job[] = [];
+  const urgent = new Turns();
+  const suspects = new Turns();
   /** Children for suspects, one suspect at a time in each. */
   const lone = new Set<Child>();
   let jobCount = 0;
@@ -162,22 +177,23 @@ export function createPool(options: PoolOptions): Pool {
     schedule();
   }
 
+  /** The children that may take tasks of the job's kind. */
+  function childrenFor({ isUrgent }: Job): Child[] {
+    return [...children].filter((child) => !child.isLeaving && (child.isUrgent ?? isUrgent) === isUrgent);
+  }
+
   /** The least busy child with room for the job, or a new child if all are busy; null if the job must wait. */
-  function childFor(job: Job, isUrgent: boolean): Child | null {
+  function childFor(job: Job): Child | null {
     let best: Child | null = null;
-    for (const child of children) {
-      if (child.isLeaving || child.active >= TASKS_PER_CHILD) continue;
-      if (child.active > 0 && child.activeBytes + job.bytes > BYTES_PER_CHILD) continue;
-      const hasRoom =
-        child.jobs.size < TASKS_PER_CHILD_MAX &&
-        (child.jobs.size === 0 || child.bytes + job.bytes <= BYTES_PER_CHILD_MAX);
-      if (!isUrgent && !(hasRoom && leavesRoom(child, job))) continue;
-      if (!best || child.active < best.active) best = child;
-    }
+    const own = childrenFor(job);
+    for (const child of own)
+      if (hasRoom(child, job) && leavesRoom(child, job) && (!best || child.active < best.active)) best = child;
     if (best && best.jobs.size === 0) return best;
-    const starts = [...children].filter((child) => !child.isLeaving).length < size;
     // Start another process only for work that would otherwise wait.
-    if (starts && (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)) {
+    if (
+      own.length < size &&
+      (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
+    ) {
       best = spawn();
       children.add(best);
     }
@@ -186,29 +202,25 @@ export function createPool(options: PoolOptions): Pool {
 
   /** Whether the job's owner may have another active task. It may still have to wait for room. */
   function isDue(job: Job): boolean {
-    const living = [...children].filter((child) => !child.isLeaving);
-    return living.length < size || living.some((child) => leavesRoom(child, job));
+    const own = childrenFor(job);
+    return own.length < size || own.some((child) => leavesRoom(child, job));
   }
 
   function schedule(): void {
     if (isClosed) return;
-    for (let job = urgent[0]; job; job = urgent[0]) {
-      const child = tried(job, () => childFor(job as Job, true));
-      if (child === null) break;
-      urgent.shift();
-      if (child) child.take(job);
-    }
-    for (let job = queue.next(isDue); job; job = queue.next(isDue)) {
-      const child = tried(job, () => childFor(job as Job, false));
-      // Jobs behind it wait too, because smaller ones would keep a large job out for ever.
-      if (child === null) break;
-      queue.take(job);
-      if (child) child.take(job);
-    }
-    for (let suspect = suspects[0]; suspect; suspect = suspects[0]) {
+    for (const line of [urgent, queue])
+      for (let job = line.next(isDue); job; job = line.next(isDue)) {
+        const due = job;
+        const child = tried(due, () => childFor(due));
+        // Jobs behind it wait too, because smaller ones would keep a large job out for ever.
+        if (child === null) break;
+        line.take(due);
+        if (child) child.take(due);
+      }
+    for (let suspect = suspects.next(); suspect; suspect = suspects.next()) {
       let child = [...lone].find((one) => one.jobs.size === 0 && !one.isLeaving);
       if (!child && lone.size >= size) break;
-      suspects.shift();
+      suspects.take(suspect);
       child ??= tried(suspect, spawn);
       if (!child) continue;
       lone.add(child);
@@ -255,10 +267,11 @@ export function createPool(options: PoolOptions): Pool {
   }
 
   return {
-    run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false, owner = "" } = {}) {
+    run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false, owner = "", part = "" } = {}) {
       if (isClosed) return Promise.reject(errorFromData(closedError));
       const waiting = alone ? suspects : isUrgent ? urgent : queue;
-      if (waiting.length >= limits.queueMax)
+      const isFull = waiting.length >= limits.queueMax;
+      if (isFull || (owner !== "" && waiting.countOf(owner) >= limits.queueMax * OWNER_SHARE))
         return Promise.reject(
           new Failure("overloaded", "The server is too busy; try again later.", {
             retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -271,7 +284,9 @@ export function createPool(options: PoolOptions): Pool {
           input,
           blobs,
           host,
+          isUrgent,
           owner,
+          part,
           bytes: blobs.reduce((sum, blob) => sum + lengthOf(blob), 0),
           ranMs: 0,
           deaths: alone ? 1 : 0,
@@ -288,7 +303,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       isClosed = true;
       if (idleTimer) clearTimeout(idleTimer);
-      for (const job of [...urgent.splice(0), ...queue.clear(), ...suspects.splice(0)])
+      for (const job of [...urgent.clear(), ...queue.clear(), ...suspects.clear()])
         job.failed({ kind: "failed", id: job.id, error: closedError });
       const all = [...children, ...leaving, ...lone];
       for (const child of all) {
@@ -304,6 +319,17 @@ export function createPool(options: PoolOptions): Pool {
   };
 }
 
+/** Whether the child can take the job now. */
+function hasRoom(child: Child, job: Job): boolean {
+  if (child.active >= TASKS_PER_CHILD) return false;
+  // Pieces of two urgent tasks would alternate in it, so a short one would wait for each piece of a long one.
+  if (job.isUrgent) return !child.isAtWork;
+  if (child.active > 0 && child.activeBytes + job.bytes > BYTES_PER_CHILD) return false;
+  return (
+    child.jobs.size < TASKS_PER_CHILD_MAX && (child.jobs.size === 0 || child.bytes + job.bytes <= BYTES_PER_CHILD_MAX)
+  );
+}
+
 /** Whether the child keeps room for other owners if it takes the job. */
 function leavesRoom(child: Child, job: Job): boolean {
   if (job.owner === "") return true;
@@ -313,37 +339,47 @@ function leavesRoom(child: Child, job: Job): boolean {
   return tasks < TASKS_PER_CHILD_MAX * OWNER_SHARE && bytes + job.bytes <= BYTES_PER_CHILD_MAX * OWNER_SHARE;
 }
 
-/** A queue in which owners take turns. Each owner's jobs keep their order. */
+/** A queue in which owners take turns, and in them their parts. The jobs of one part keep their order. */
 class Turns {
   length = 0;
-  /** The next owner comes first. */
-  private readonly byOwner = new Map<string, Job[]>();
+  /** By owner, then by part. The next one comes first. */
+  private readonly byOwner = new Map<string, Map<string, Job[]>>();
 
   push(job: Job): void {
-    const own = this.byOwner.get(job.owner);
-    if (own) own.push(job);
-    else this.byOwner.set(job.owner, [job]);
+    const parts = this.byOwner.get(job.owner) ?? new Map<string, Job[]>();
+    parts.set(job.part, [...(parts.get(job.part) ?? []), job]);
+    this.byOwner.set(job.owner, parts);
     this.length++;
   }
 
-  /** The first job of the first owner whose first job may go. */
-  next(mayGo: (job: Job) => boolean): Job | undefined {
-    for (const [first] of this.byOwner.values()) if (first && mayGo(first)) return first;
+  /** Counts an owner's jobs. */
+  countOf(owner: string): number {
+    let count = 0;
+    for (const jobs of this.byOwner.get(owner)?.values() ?? []) count += jobs.length;
+    return count;
+  }
+
+  /** The first job that may go and is the first of its part. */
+  next(mayGo: (job: Job) => boolean = () => true): Job | undefined {
+    for (const parts of this.byOwner.values())
+      for (const [first] of parts.values()) if (first && mayGo(first)) return first;
     return undefined;
   }
 
-  /** Removes the job that `next` returned, and puts its owner behind all others. */
-  take({ owner }: Job): void {
-    const own = this.byOwner.get(owner) ?? [];
-    own.shift();
+  /** Removes the job that `next` returned, and puts its part and its owner behind all others. */
+  take({ owner, part }: Job): void {
+    const parts = this.byOwner.get(owner) ?? new Map<string, Job[]>();
+    const [, ...jobs] = parts.get(part) ?? [];
     this.length--;
+    parts.delete(part);
+    if (jobs.length > 0) parts.set(part, jobs);
     this.byOwner.delete(owner);
-    if (own.length > 0) this.byOwner.set(owner, own);
+    if (parts.size > 0) this.byOwner.set(owner, parts);
   }
 
   /** Removes and returns all jobs. */
   clear(): Job[] {
-    const all = [...this.byOwner.values()].flat();
+    const all = [...this.byOwner.values()].flatMap((parts) => [...parts.values()].flat());
     this.byOwner.clear();
     this.length = 0;
     return all;

@@ -4,6 +4,7 @@ import { showReview } from "../../src/approval/review.ts";
 import { plainLines, toJson } from "../../src/cli/terminal/output.ts";
 import { automationOf } from "../../src/message/automation.ts";
 import { safeHtml } from "../../src/message/html/safe.ts";
+import { saysTheSame } from "../../src/message/html/same-words.ts";
 import { linksOf, misnamedHost } from "../../src/message/html/shown-links.ts";
 import { seenText, shownText, styledText } from "../../src/message/html/text.ts";
 import { readMail } from "../../src/message/read.ts";
@@ -37,6 +38,7 @@ export const htmlReaders: Record<string, Reader<string>> = {
   "words of style sheets": styledText,
   "harmless HTML": (html) => safeHtml(html, { images: false, inline: (id) => (id === "picture@x" ? picture : null) }),
   "harmless HTML with pictures": (html) => safeHtml(html, { images: true, inline: () => null }),
+  "the same as a text": (html) => saysTheSame("words", html),
   review: (html) => showReview(held("", html)),
 };
 
@@ -44,6 +46,7 @@ export const textReaders: Record<string, Reader<string>> = {
   "new part": replyText,
   links: (text) => linksOf(text, null).map(misnamedHost),
   review: (text) => showReview(held(text, null), { bodyBytes: 200 * 1024, links: 200 }),
+  "the same as HTML": (text) => saysTheSame(text, "<p>words"),
   "visible text": visibleText,
   "terminal, lines": plainLines,
   "terminal, JSON": (text) => toJson({ text }, true),

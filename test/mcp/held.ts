@@ -196,6 +196,12 @@ export function heldCases(suite: McpSuite): void {
     expect((await call(suite.owner, "list_pending", { agent })).is.pending.at(-1).untrusted.html_text).toBeNull();
     const seen = await call(suite.owner, "get_message", { agent, message_id: plain });
     expect(seen.text).not.toContain("It also has HTML");
+    // It is not certain that readers of this HTML see the same.
+    const other = { ...mail, html_body: `<p>Thank <img alt="Bob"> you, Bob.</p>` };
+    const { message_id: doubted } = (await api("POST", "/api/v1/send", other)).body;
+    const last = (await call(suite.owner, "list_pending", { agent })).is.pending.at(-1);
+    expect(last).toMatchObject({ message_id: doubted, untrusted: { html_text: "Thank Bob you, Bob." } });
+    expect((await call(suite.owner, "get_message", { agent, message_id: doubted })).text).toContain("It also has HTML");
     const none = await call(suite.owner, "get_message", {
       agent,
       message_id: await receive(agent, "text"),

@@ -166,7 +166,7 @@ export const rules: readonly Rule[] = [
     right: "e2a",
     fields: contents,
     reason: "e2a ends the data before a footer or another part, and says so; postal-mime decodes everything.",
-    explains: (d) => says(d, "base64_tail_removed") || says(d, "base64_invalid"),
+    explains: (d) => ["base64_tail_removed", "base64_invalid", "base64_damaged"].some((code) => says(d, code)),
   },
   {
     name: "parts whose header is broken",

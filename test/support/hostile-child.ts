@@ -27,6 +27,9 @@ const hostile: TaskTable = {
   async environment() {
     return { output: { env: { ...process.env }, argv: process.argv } };
   },
+  async pid() {
+    return { output: process.pid };
+  },
   async ask({ name, args }: { name: string; args: unknown[] }, _blobs, host) {
     return { output: await host.call(name, args) };
   },
@@ -54,19 +57,29 @@ function poisoned(name: "examine"): TaskTable[string] {
   };
 }
 
-/** Hangs in a reviewer's task if the message names it: `X-Test-Poison: heldReview reviewMail`. */
-function poisonedReview(name: "heldReview" | "reviewMail" | "attachments"): TaskTable[string] {
+const hanging = ["heldReview", "reviewMail", "attachments"] as const;
+const crashing = ["readMessage", "quote", "htmlToText"] as const;
+
+/** Hangs or crashes in a task that reads a message if the message names it: `X-Test-Poison: heldReview reviewMail`. */
+function poisonedText(name: (typeof hanging | typeof crashing)[number]): TaskTable[string] {
   return async (input, blobs, host) => {
     const seen = JSON.stringify(input) + blobs.map((blob) => Buffer.from(blob).toString("latin1")).join("");
     const [, named = ""] = /X-Test-Poison: ([a-zA-Z ]*)/.exec(seen) ?? [];
-    if (named.split(" ").includes(name)) for (;;);
+    if (named.split(" ").includes(name)) {
+      if (crashing.some((one) => one === name)) process.exit(3);
+      for (;;);
+    }
     return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
   };
 }
 
-const reviewers = Object.fromEntries(
-  (["heldReview", "reviewMail", "attachments"] as const).map((name) => [name, poisonedReview(name)]),
-);
+const readers = Object.fromEntries([...hanging, ...crashing].map((name) => [name, poisonedText(name)]));
+
+/** Never ends for a message that says `X-Test-Stays`, and keeps the child busy. */
+const searchOutgoing: TaskTable[string] = async (input, blobs, host) => {
+  if (JSON.stringify(input).includes("X-Test-Stays")) await new Promise(() => {});
+  return (tasks.searchOutgoing as NonNullable<TaskTable[string]>)(input as never, blobs, host);
+};
 
 /** Hangs at an attached message that names the task, unless only its raw text is asked for. */
 const attachedMessage: TaskTable[string] = async (input: { failure: unknown }, blobs, host) => {
@@ -78,7 +91,8 @@ const attachedMessage: TaskTable[string] = async (input: { failure: unknown }, b
 await serveTasks({
   ...tasks,
   ...hostile,
-  ...reviewers,
+  ...readers,
+  searchOutgoing,
   attachedMessage,
   examine: poisoned("examine") as NonNullable<TaskTable[string]>,
 });

@@ -48,7 +48,7 @@ export async function heldText(
     return `${shown}\n${paint("yellow", `… ${more(text, shown)}: press v to see all of it`)}`;
   };
   const text = plainLines(mail.body_text ?? "").trim();
-  const html = await htmlShown(mail, text);
+  const html = await htmlShown(mail);
   const none = mail.body_html ? "" : paint("dim", "(no text)");
   const parts = [
     head,
@@ -77,15 +77,16 @@ function marked({ first_time: strangers = [] }: Outbound, list: readonly string[
   return list?.map((one) => (known.has(bareAddress(one).toLowerCase()) ? `${one} (first time!)` : one)).join(", ");
 }
 
-/** The HTML body as text if it differs from `text`; null if it does not, or if there is no HTML. */
-async function htmlShown({ body_html: html }: Outbound, text: string): Promise<string | null> {
+/** The HTML body as text, unless it is certain that it says what the text does; null also if there is no HTML. */
+async function htmlShown({ body_text: text = "", body_html: html }: Outbound): Promise<string | null> {
   if (!html) return null;
   // The converter is loaded only for mail with HTML.
   const { HTML_CHARS_MAX, htmlToText } = await import("../../message/html/text.ts");
+  const { saysTheSame } = await import("../../message/html/same-words.ts");
+  if (saysTheSame(text, html)) return null;
   const shown = plainLines(visibleText(htmlToText(html))).trim();
   const more = html.length > HTML_CHARS_MAX ? "\n(It goes on: only its first 4 MB are shown.)" : "";
-  const words = (written: string) => written.replace(/\s+/g, " ");
-  return words(shown) === words(text) && !more ? null : (shown || "(nothing to read)") + more;
+  return (shown || "(nothing to read)") + more;
 }
 
 function linkTable({ paint, width }: Session, links: readonly Link[]): string {

@@ -6,6 +6,7 @@ import type { Config } from "../../config.ts";
 import type { Attachment, ReadMail } from "../../mail.ts";
 import type { TextReader } from "../../mcp/body.ts";
 import type { ShownLink } from "../../message/html/shown-links.ts";
+import type { Quoted, QuoteRequest } from "../../message/quote.ts";
 import type { Resolver } from "../../net/dns.ts";
 import type { EventFeed } from "../../notify/event-feed.ts";
 import type { Hub } from "../../notify/hub.ts";
@@ -14,6 +15,7 @@ import type { AgentRow } from "../../store/schema.ts";
 import type { Store } from "../../store/store.ts";
 import type { Clock } from "../../util/clock.ts";
 import type { Log } from "../../util/log.ts";
+import type { Owner } from "../../util/owner.ts";
 import type { Vault } from "../../vault.ts";
 import type { SignInMail } from "../sign-in/mail.ts";
 import type { Answers } from "./answers.ts";
@@ -29,29 +31,33 @@ export interface ReadAttachment {
 }
 
 /**
- * Slow work on untrusted bytes, done in another process. Each fails with `overloaded`, and with `unavailable` for a
- * message that takes too much time or memory.
+ * Slow work on untrusted bytes and long texts, done in another process. Owners take turns. Each fails with `overloaded`,
+ * and with `unavailable` for a message that takes too much time or memory.
  */
 export interface Offload {
   /**
    * One attachment of a message; null if there is none. `path` is its index, or, for a file in an attached message, the
    * index of the message and that of the file in it, and so on.
    */
-  attachment(raw: Uint8Array, path: number[]): Promise<ReadAttachment | null>;
+  attachment(owner: Owner, raw: Uint8Array, path: number[]): Promise<ReadAttachment | null>;
   /** All attachments of a message, in order; as they were sent, or with what is packed in them. */
-  attachments(raw: Uint8Array, how?: { opens: boolean }): Promise<ReadAttachment[]>;
+  attachments(owner: Owner, raw: Uint8Array, how?: { opens: boolean }): Promise<ReadAttachment[]>;
   /** An attached message; null if there is none at this path. */
-  attachedMessage(raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
+  attachedMessage(owner: Owner, raw: Uint8Array, path: number[]): Promise<ReadMail | null>;
   /** A mail's HTML, made safe. `raw` is the message, with the images that the HTML names by `cid:`. */
-  safeHtml(html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
-  /** A mail's HTML for a quote in another mail, with the pictures of these Content-IDs; null if it is too complex. */
-  quotableHtml(html: string, contentIds: string[]): Promise<string | null>;
-  /** Reads texts for models. */
-  reader: TextReader;
+  safeHtml(owner: Owner, html: string, options: { images: boolean; raw: Uint8Array | null }): Promise<string>;
+  /** Quotes a message below the texts of another one. */
+  quote(owner: Owner, request: QuoteRequest): Promise<Quoted>;
+  /** A text as HTML that says the same. */
+  htmlFromText(owner: Owner, text: string): Promise<string>;
+  /** HTML as text, with all its words. */
+  htmlToText(owner: Owner, html: string): Promise<string>;
+  /** What reads texts for models. */
+  reader(owner: Owner): TextReader;
   /** All links of a mail. */
-  links(text: string, html: string | null): Promise<ShownLink[]>;
+  links(owner: Owner, text: string, html: string | null): Promise<ShownLink[]>;
   /** The page that a reviewer's link opens, as HTML. */
-  approvalPage(page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
+  approvalPage(owner: Owner, page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
 }
 
 export interface HttpDeps {

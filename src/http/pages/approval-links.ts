@@ -101,18 +101,19 @@ export function approvalLinks(deps: RouteDeps) {
     const held = await deps.reviews.of(outbound);
     // The page decides by its form, so it needs no links.
     const review = reviewOf({ outbound, held, agent, approveUrl: "", rejectUrl: "", reviewUrl: null });
-    return approvalPage(await deps.offload.approvalPage({ review, action, token: given }));
+    return approvalPage(await deps.offload.approvalPage(outbound.message, { review, action, token: given }));
   }
 
   /** Answers with one attachment of the link's message, as a file to save. */
   async function file(exchange: Exchange, action: Action, index: string, link: LinkToken): Promise<Response> {
     const looked = await look(tokenOf(link), action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
-    const { id, content } = looked.outbound.message;
+    const { message } = looked.outbound;
+    const { id, content } = message;
     const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
     const found = await exchange.withWholeMessage(async () => {
       const raw = wanted < 0 ? null : await store.outboundBytes(id);
-      return raw && (await attachedFiles(raw, content.attachments, deps.offload.attachments))[wanted];
+      return raw && (await attachedFiles(message, raw, content.attachments, deps.offload.attachments))[wanted];
     }, "child");
     if (!found) return outcomePage({ kind: "gone" });
     const response = download(exchange, found.content, found.contentType, found.filename);

@@ -1,5 +1,7 @@
 /** The HTML of a mail, for a frame: an inert page in an opaque origin. */
+
 import { Type } from "@sinclair/typebox";
+import type { Owner } from "../../util/owner.ts";
 import { flag, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
@@ -76,8 +78,8 @@ const about = {
 export function mailViews(deps: RouteDeps) {
   const { store, offload } = deps;
 
-  async function show(html: string, images: boolean, raw: Uint8Array): Promise<Response> {
-    return page(await offload.safeHtml(html, { images, raw }), images);
+  async function show(owner: Owner, html: string, images: boolean, raw: Uint8Array): Promise<Response> {
+    return page(await offload.safeHtml(owner, html, { images, raw }), images);
   }
 
   return resource("/api/v1")
@@ -87,7 +89,7 @@ export function mailViews(deps: RouteDeps) {
         const agent = await ownAgent(store, caller, params.email);
         const mail = await store.getMessage(agent.id, params.id);
         if (!mail || mail.content.html === null) throw notFound("HTML part");
-        return show(mail.content.html, query.images ?? false, mail.raw);
+        return show(mail.message, mail.content.html, query.images ?? false, mail.raw);
       },
       {
         query: ViewQuery,
@@ -101,7 +103,7 @@ export function mailViews(deps: RouteDeps) {
         const { html } = message.content;
         const raw = html === null ? null : await store.outboundBytes(message.id);
         if (html === null || !raw) throw notFound("HTML part");
-        return show(html, query.images ?? false, raw);
+        return show(message, html, query.images ?? false, raw);
       },
       {
         query: ViewQuery,

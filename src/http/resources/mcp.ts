@@ -37,7 +37,7 @@ export function mcp(deps: RouteDeps) {
       const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });
       return answerMcp(posted, exchange.body, api, {
         turn: exchange.turn,
-        reader: deps.offload.reader,
+        reader: deps.offload.reader({ userId: caller.user.id, agentId: caller.agentId }),
         onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
       });
     },

@@ -1,3 +1,5 @@
+import { squeezed } from "../text/clean.ts";
+
 /** One property of a calendar (RFC 5545 3.1): `NAME;PARAMETER=VALUE:VALUE`. */
 export interface Property {
   /** In upper case. */
@@ -33,7 +35,7 @@ export function readComponents(text: string): Component[] {
   let tooDeep = 0;
   const whole = text.replace(/\r\n?/g, "\n").replace(/\n[ \t]/g, "");
   for (const line of whole.split("\n", LINES_MAX)) {
-    const property = readLine(line.slice(0, LINE_CHARS_MAX));
+    const property = readLine(line.length > LINE_CHARS_MAX ? squeezed(line).slice(0, LINE_CHARS_MAX) : line);
     if (!property) continue;
     const { name, value } = property;
     if (name === "BEGIN" && open.length > DEPTH_MAX) tooDeep++;

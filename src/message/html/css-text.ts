@@ -14,7 +14,7 @@ export function cssText(css: string): string {
 }
 
 /** A comment does not separate what a reader sees; one without an end takes the rest. */
-function withoutComments(css: string): string {
+export function withoutComments(css: string): string {
   if (!css.includes("/*")) return css;
   let text = "";
   for (let at = 0; ; ) {

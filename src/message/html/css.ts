@@ -1,5 +1,7 @@
 /** Style sheets of mail, read in one pass over their tokens (CSS Syntax 3). */
 import { tokenTypes as T, tokenize } from "css-tree/tokenizer";
+import { both, type Readers, readersOf } from "./css-conditions.ts";
+import { withoutComments } from "./css-text.ts";
 
 /** Characters of CSS read from one message, sheets and attributes together; large newsletters have 100,000. */
 export const CSS_CHARS_MAX = 1024 * 1024;
@@ -10,13 +12,16 @@ const VALUE_CHARS_MAX = 1_000;
 export type Declarations = ReadonlyMap<string, string>;
 
 export interface CssRule {
-  /** As written; "" for the declarations of a style attribute. */
+  /** As written, or with its parent's in `:is()` if it is nested; "" for the declarations of a style attribute. */
   selector: string;
   declarations: Declarations;
+  /** Those with `!important`, which are among the declarations too. */
+  important: Declarations;
+  readers: Readers;
 }
 
 export interface ReadCss {
-  /** Rules that apply on a screen of any size. Those inside other at-rules, such as `@supports`, are left out. */
+  /** Rules for elements, those inside other rules too. Rules for print are left out. */
   rules: CssRule[];
   /** Addresses that the CSS loads: `url()`, `src()`, `image-set()` and `@import`, escapes resolved. */
   urls: string[];
@@ -28,7 +33,8 @@ export interface ReadCss {
 
 /** Functions whose strings are URLs (CSS Values 4.5, CSS Images 4). */
 const urlFunctions = /(?:^|-)(?:url|src|image|image-set)$/;
-const alwaysApplies = /^@(?:layer\b.*|media(?: (?:only )?(?:all|screen))?)$/;
+/** Characters of the selectors of nested rules together, which repeat those of the rules around them. */
+const NESTED_SELECTOR_CHARS_MAX = 128 * 1024;
 const openers = new Map([
   [T.Function, T.RightParenthesis],
   [T.LeftParenthesis, T.RightParenthesis],
@@ -36,15 +42,22 @@ const openers = new Map([
   [T.LeftCurlyBracket, T.RightCurlyBracket],
 ]);
 
+export interface CssOptions {
+  isAttribute?: boolean;
+  /** The properties whose values are kept. */
+  wanted?: ReadonlySet<string>;
+  /** Whether browsers know a value. A declaration with another one says nothing, so that one before it counts. */
+  isValid?(property: string, value: string): boolean;
+}
+
 /**
- * Reads a style sheet or the value of a style attribute. Only the values of the properties in `wanted` are kept. Never
- * throws; time and memory are linear in the length.
+ * Reads a style sheet or the value of a style attribute. Never throws; time and memory are linear in the length.
  */
-export function readCss(css: string, options: { isAttribute?: boolean; wanted?: ReadonlySet<string> } = {}): ReadCss {
+export function readCss(css: string, options: CssOptions = {}): ReadCss {
   const source = withPlainLetters(css.slice(0, CSS_CHARS_MAX));
   const found: ReadCss = { rules: [], urls: [], texts: [], isWhole: css.length <= CSS_CHARS_MAX };
   /** The open blocks: a rule whose declarations are kept, a group of rules, or something else. */
-  const blocks: (Map<string, string> | "group" | "other")[] = [];
+  const blocks: (OpenRule | { readers: Readers } | "other")[] = [];
   /** The tokens that close the open brackets in a selector or a value. While any is open, nothing else ends. */
   const brackets: number[] = [];
   /** Whether each open bracket belongs to a function whose strings are URLs. */
@@ -57,38 +70,52 @@ export function readCss(css: string, options: { isAttribute?: boolean; wanted?: 
   let property: string | null = null;
   let name = "";
   let value = "";
+  let nestedChars = 0;
 
   const endItem = () => {
     const block = blocks.at(-1);
-    if (property !== null && block instanceof Map && options.wanted?.has(property)) {
+    if (property && isRule(block) && options.wanted?.has(property)) {
       const text = value.replace(/ ?! ?important ?$/, "").trim();
+      const isImportant = text.length < value.trim().length;
       if (text.length > VALUE_CHARS_MAX) found.isWhole = false;
-      else block.set(property, text);
+      else if (options.isValid?.(property, text) ?? true) {
+        if (isImportant || !block.important.has(property)) block.declarations.set(property, text);
+        if (isImportant) block.important.set(property, text);
+      }
     }
     itemStart = null;
     property = null;
     name = value = "";
     isAtRule = isImport = false;
   };
+  const openRule = (selector: string, readers: Readers) => {
+    const rule = { selector, readers, declarations: new Map<string, string>(), important: new Map<string, string>() };
+    found.rules.push(rule);
+    blocks.push(rule);
+  };
   const openBlock = (start: number) => {
-    const prelude = source.slice(itemStart ?? start, start).trim();
-    const holdsRules = blocks.length === 0 || blocks.at(-1) === "group";
+    const prelude = withoutComments(source.slice(itemStart ?? start, start)).trim();
+    const around = blocks.at(-1) ?? { readers: "always" as const };
     property = null;
     endItem();
-    if (!holdsRules) blocks.push("other");
-    else if (prelude.startsWith("@"))
-      blocks.push(alwaysApplies.test(prelude.toLowerCase().replace(/\s+/g, " ")) ? "group" : "other");
-    else {
-      const declarations = new Map<string, string>();
-      found.rules.push({ selector: prelude, declarations });
-      blocks.push(declarations);
+    if (around === "other" || options.isAttribute) blocks.push("other");
+    else if (prelude.startsWith("@")) {
+      const own = readersOf(prelude);
+      const readers = own === null ? null : both(around.readers, own);
+      if (readers === null || readers === "others") blocks.push("other");
+      else if (isRule(around)) openRule(around.selector, readers);
+      else blocks.push({ readers });
+    } else {
+      if (!isRule(around)) return openRule(prelude, around.readers);
+      nestedChars += prelude.length + (prelude.match(/[&,]/g)?.length ?? 0) * around.selector.length;
+      nestedChars += around.selector.length;
+      if (nestedChars <= NESTED_SELECTOR_CHARS_MAX)
+        return openRule(nestedSelector(prelude, around.selector), around.readers);
+      found.isWhole = false;
+      blocks.push("other");
     }
   };
-  if (options.isAttribute) {
-    const declarations = new Map<string, string>();
-    found.rules.push({ selector: "", declarations });
-    blocks.push(declarations);
-  }
+  if (options.isAttribute) openRule("", "always");
 
   tokenize(source, (type, start, end) => {
     if (type === T.Comment || type === T.WhiteSpace) {
@@ -103,7 +130,8 @@ export function readCss(css: string, options: { isAttribute?: boolean; wanted?: 
       blocks.pop();
       return;
     }
-    const holdsDeclarations = blocks.length > 0 && blocks.at(-1) !== "group";
+    const around = blocks.at(-1);
+    const holdsDeclarations = around === "other" || isRule(around);
     if (isFree && type === T.Semicolon && (holdsDeclarations || isAtRule)) return endItem();
 
     if (type === brackets.at(-1)) {
@@ -136,6 +164,24 @@ export function readCss(css: string, options: { isAttribute?: boolean; wanted?: 
   });
   endItem();
   return found;
+}
+
+interface OpenRule extends CssRule {
+  declarations: Map<string, string>;
+  important: Map<string, string>;
+}
+
+function isRule(block: OpenRule | { readers: Readers } | "other" | undefined): block is OpenRule {
+  return typeof block === "object" && "selector" in block;
+}
+
+/** The selector of a rule inside another (CSS Nesting 3). */
+function nestedSelector(own: string, outer: string): string {
+  const parent = `:is(${outer})`;
+  return own
+    .split(",")
+    .map((one) => (one.includes("&") ? one.replaceAll("&", () => parent) : `${parent} ${one.trim()}`))
+    .join(",");
 }
 
 /** What a style sheet may do where it is shown. */

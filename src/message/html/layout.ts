@@ -1,7 +1,7 @@
 /** Where elements stand among others, by their names and styles. */
 import type { Declarations } from "./css.ts";
 import type { Spacing } from "./lines.ts";
-import { elementStyles, type StyleOf, TooComplex } from "./styles.ts";
+import { type ElementStyles, elementStyles, TooComplex } from "./styles.ts";
 
 /** Line ends around the elements that begin a line (HTML 15.3). With two there is a blank line. */
 export const blocks = new Map<string, 1 | 2>([
@@ -28,20 +28,20 @@ const nothing: Declarations = new Map();
 /** The styles of elements, or none where they take too much work. */
 export function layoutStyles(html: string): (name: string, attributes: Map<string, string>) => Declarations {
   if (!layoutHint.test(html)) return () => nothing;
-  let styleOf: StyleOf | null = null;
+  let styles: ElementStyles | null = null;
   try {
-    styleOf = elementStyles(html);
+    styles = elementStyles(html);
   } catch (error) {
     if (!(error instanceof TooComplex)) throw error;
   }
   return (name, attributes) => {
-    if (!styleOf) return nothing;
+    if (!styles) return nothing;
     try {
       const [style = "", id = "", classes = ""] = ["style", "id", "class"].map((one) => attributes.get(one));
-      return styleOf(name, { style, id, class: classes });
+      return styles.own(name, { style, id, class: classes });
     } catch (error) {
       if (!(error instanceof TooComplex)) throw error;
-      styleOf = null;
+      styles = null;
       return nothing;
     }
   };

@@ -1,3 +1,4 @@
+import { withoutRawText } from "./foreign-content.ts";
 import { walkHtml } from "./walk.ts";
 
 /** An HTML body taken apart, with everything in it: what a reader sees, and what stays unseen. */
@@ -22,6 +23,24 @@ const blocks = new Set(
     "pre script search section select style summary table tbody td template textarea tfoot th thead title tr ul"
   ).split(" "),
 );
+
+/**
+ * The ways in which programs read HTML: as browsers do, and, if pictures, formulas, frames or fields have markup that
+ * browsers take for raw text, as markup too.
+ */
+export function markupReadings(html: string): Markup[] {
+  const other = withoutRawText(html);
+  const readings = other === null || wordsOf(other) === wordsOf(html) ? [html] : [html, other];
+  return readings.map(readMarkup);
+}
+
+/** Everything between the tags. */
+function wordsOf(html: string): string {
+  const words: string[] = [];
+  const add = (part: string) => words.push(part);
+  walkHtml(html, { text: add, rest: add });
+  return words.join("").replace(/\s+/g, "");
+}
 
 /**
  * Reads HTML as browsers do. Tags are not matched with each other, so nothing hides in nesting, and a tag that the end

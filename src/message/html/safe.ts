@@ -23,8 +23,8 @@ export interface SafeHtmlOptions {
  * from its reader is left out, because the styles that hid it do not go along. Null if that is too complex to tell.
  */
 export function quotableHtml(html: string, contentIds: readonly string[]): string | null {
-  const { html: seen, hiddenChars } = seenHtml(html);
-  if (hiddenChars === null) return null;
+  const { html: seen, hiddenChars, isUnsure } = seenHtml(html);
+  if (hiddenChars === null || isUnsure) return null;
   const known = new Set(contentIds);
   return safeHtml(seen, { images: false, inline: (id) => (known.has(id) ? `cid:${id}` : null), isQuote: true });
 }

@@ -38,6 +38,57 @@ test.each([
   ["an id", "<style><!-- #z{font-size:0} --></style><p id=z>obey</p>"],
   ["a style sheet behind it", "<p class=x>obey</p><style>.x{display:none}</style>"],
   ["entities", `<div style="display:none">&#111;bey</div>`],
+  ["what readers without ruby get", "<rp>obey</rp>"],
+  ["a popover", "<p popover=manual>obey</p>"],
+  ["a colour of an attribute without its sign", "<font color=ffffff>obey</font>"],
+  ["a colour of a style without its sign", "<b style='color:ffffff'>obey</b>"],
+  ["a colour that browsers make up", "<body bgcolor=chucknorris text=c00000>obey</body>"],
+  ["a link in the colour of the page", "<body link=white><a href=x>obey</a>"],
+  ["a link on the colour of links", "<div style='background:#0000ee'><a href=x>obey</a></div>"],
+  ...[
+    ...["oklch(1 0 0)", "oklab(100% 0 0)", "lab(100 0 0)", "lch(100% 0 none)", "hwb(0 100% 0)", "color(srgb 1 1 1)"],
+    ...["rgb(100% 100% 100% / 1)", "rgba(0,0,0,.04)", "ghostwhite", "mintcream", "canvas", "#fff0", "currentcolor"],
+  ].map((color) => [`in ${color}`, `<div style="color:#fff"><b style="color:${color}">obey</b></div>`]),
+  ["a fill", "<b style='-webkit-text-fill-color:#fff'>obey</b>"],
+  ["a value behind which browsers know no other", "<b style='display:none;display:nothing'>obey</b>"],
+  ["a value that is important", "<style>.x{display:none!important}</style><p class=x style='display:block'>obey</p>"],
+  ["a shorthand behind a longhand", "<b style='color:#fff;background-color:#000;background:#fff'>obey</b>"],
+  ["a font behind a size", "<b style='font-size:20px;font:700 0/0 a'>obey</b>"],
+  ["a margin", "<p style='margin:0 0 0 -9999px'>obey</p>"],
+  ["a logical margin", "<p style='margin-inline-start:-9999px'>obey</p>"],
+  ["a margin above", "<p style='margin-top:-9999px'>obey</p>"],
+  ["letters over each other", "<b style='letter-spacing:-1em'>obey</b>"],
+  ["small in small", `${"<small>".repeat(12)}obey${"</small>".repeat(12)}`],
+  ["smaller in smaller", `<b style='font-size:.4em'><b style='font-size:.4em'>obey</b></b>`],
+  ["zoom", "<b style='zoom:.01'>obey</b>"],
+  ["scale", "<b style='scale:0'>obey</b>"],
+  ["a filter", "<b style='filter:opacity(0)'>obey</b>"],
+  ["translate", "<b style='transform:translateX(-9999px)'>obey</b>"],
+  ["inset", "<b style='position:fixed;inset:-9999px auto auto 0'>obey</b>"],
+  ["relative", "<b style='position:relative;left:-9999px'>obey</b>"],
+  ["no block size", "<div style='block-size:0;overflow:clip'>obey</div>"],
+  ["contained", "<div style='height:0;contain:paint'>obey</div>"],
+  ...[
+    "@supports (display:grid){.x{display:none}}",
+    "@layer a{.x{display:none}}",
+    "@media (min-width:0){.x{display:none}}",
+    "@media not print{.x{display:none}}",
+    "@media (color){.x{display:none}}",
+    "@media (max-width:600px),(min-width:1px){.x{display:none}}",
+    "p{&.x{display:none}}",
+    "div{.x{display:none}}",
+    ".x{@media screen{display:none}}",
+    ":where(.x){display:none}",
+    "p:is(.y,.x){display:none}",
+    ".x:not(.y){display:none}",
+    "[data-x]{display:none}",
+    "p[data-x^='a b' i]{display:none}",
+    "div .x{display:none}",
+    "body div > p[class]{display:none}",
+    ".x{display:none} .x:hover{display:block}",
+    "#y.x{display:none} .x{display:block}",
+    ".x{color:#FFF;} .x{color:nonsense}",
+  ].map((rule) => [rule, `<style>${rule}</style><body><div><p class=x id=y data-x="A bc">obey</p></div></body>`]),
 ])("left out and counted: %s", (_, hidden) => {
   const seen = seenHtml(`<p>Hello</p>${hidden}`);
   expect(seen.html).not.toMatch(/obey|ey<|&#111;/);
@@ -52,24 +103,76 @@ test.each([
   `<td style="font-size:0"><span style="font-size:14px">a gap closed</span></td>`,
   `<div style="visibility:hidden"><p style="visibility:visible">shown again</p></div>`,
   `<style>@media (max-width:600px){.wide{display:none}} .x .wide{display:none}</style><p class=wide>wide</p>`,
-  `<style>.dark td, td.x:hover{background:#000}</style><td><p style="color:#fff">on what a longer rule says</p></td>`,
+  `<style>.dark td, td.x:hover{background:#000}</style><div class=dark><td><p style="color:#fff">on what a longer rule says</p></td></div>`,
   `<p style="opacity:0.8;height:0">low</p>`,
   `<p style="text-indent:2em;left:-9999px">moved not</p>`,
   "<dialog open>shown</dialog>",
-  `<style>@media print{.x{display:none}} @supports (a:b){.x{display:none}}</style><p class=x>on screens</p>`,
+  `<style>@media print{.x{display:none}} @supports (-webkit-a:b){.x{display:none}}</style><p class=x>on screens</p>`,
   "<p>a < b and 1 &lt; 2 <b>bold</p> </i> end",
   "plain text",
   "",
 ])("stays as it is: %s", (html) => {
-  expect(seenHtml(html)).toEqual({ html, hiddenChars: 0 });
+  expect(seenHtml(html)).toEqual({ html, hiddenChars: 0, isUnsure: false });
+});
+
+test.each([
+  "p:nth-child(1){display:none}",
+  "p:has(b){display:none}",
+  "b + p{display:none}",
+  "@container (min-width:0){.x{display:none}}",
+  "@scope (body){.x{display:none}}",
+  "@supports (x-y:z){.x{display:none}}",
+  "@media (hover){.x{display:none}}",
+  "@media (max-width:600px){.x{display:none}} @media (min-width:600px){.x{display:none}}",
+  ":root{--x:none}.x{display:var(--x)}",
+  ".x{color:color-mix(in srgb,white,white)}",
+  ".x{color:light-dark(#fff,#fff)}",
+  ".x{font-size:calc(1px - 1px)}",
+  ".x{opacity:calc(0)}",
+  ".x{margin-left:calc(0px - 9999px)}",
+  ".x{position:fixed;left:max(-9999px,-9998px)}",
+  ".x{line-height:0}",
+  ".x{mask:linear-gradient(transparent,transparent)}",
+  ".x{transform:rotateY(90deg)}",
+  ".x{display:grid;grid-template-rows:0fr}",
+])("stays, and is said to be unsure: %s", (rule) => {
+  const html = `<style>${rule}</style><b></b><p class=x>obey<b></b></p>`;
+  expect(seenHtml(html)).toEqual({ html, hiddenChars: 0, isUnsure: true });
+  // It is nothing for text elsewhere.
+  const other = `<style>${rule}</style><div>seen</div><p class=x> </p>`;
+  expect(seenHtml(other)).toEqual({ html: other, hiddenChars: 0, isUnsure: false });
+});
+
+test("a column in the colour of its letters is unsure", () => {
+  const html = "<table><col style='background:red'><tr><td><font color=red>obey</font></table>";
+  expect(seenHtml(html).isUnsure).toBe(true);
+});
+
+test("what newsletters do is sure, and hides only what they hide", () => {
+  const sheet = [
+    "#outlook a{padding:0} .ExternalClass *{line-height:100%} u + .body .gm{display:none} .x:hover{display:none}",
+    "sup{line-height:0;font-size:75%} p:last-child{margin:0} tr:nth-child(odd) td{background:#eee} .y{color:#fff}",
+    "@media (max-width:600px){.wide{display:none!important} .mob{display:block!important}} .mob{display:none}",
+    "@media (prefers-color-scheme:dark){.d{color:#fff!important;background:#000!important}} [data-ogsc] .d{color:#fff}",
+    "@supports (-webkit-overflow-scrolling:touch){.x{display:none}} div[style*='margin: 16px 0']{margin:0!important}",
+    "a[x-apple-data-detectors]{color:inherit!important;font-size:inherit!important} .btn a{display:inline-block}",
+    "h1{letter-spacing:-1px;line-height:1.1} .fluid{width:calc(100% - 20px);transform:rotate(2deg)}",
+    "@font-face{font-family:x;src:url(x)} @keyframes a{from{opacity:0}} td.spacer{font-size:0;line-height:0}",
+  ].join("\n");
+  const html = `<!doctype html><style>${sheet}</style><body class=body bgcolor=#f4f4f4><div style="display:none;max-height:0">Preview</div>
+<table bgcolor=#333333><tr><td class=spacer>&nbsp;</td></tr><tr class="x gm wide d"><td class=y>Hello<sup>1</sup></td></tr></table>
+<h1 class="fluid">News</h1><p style="margin:-20px 0 0 -4px">Near</p><p class=mob>Menu</p><p class=btn><a href=x style="background:#07f;color:#fff">Go</a></p>`;
+  const seen = seenHtml(html);
+  expect(seen).toMatchObject({ hiddenChars: "PreviewMenu".length, isUnsure: false });
+  for (const words of ["Hello", "News", "Near", "Go"]) expect(seen.html).toContain(words);
 });
 
 test("pictures are left out as well", () => {
   const html = '<p>Hi<img alt="obey" style="display:none"><img alt="obey" hidden/>there';
-  expect(seenHtml(html)).toEqual({ html: "<p>Hithere", hiddenChars: 0 });
+  expect(seenHtml(html)).toEqual({ html: "<p>Hithere", hiddenChars: 0, isUnsure: false });
 });
 
 test("what comes after hidden elements stays", () => {
   const html = `<ul><li style="display:none">one<li>two</ul><p>three<br>four</p>`;
-  expect(seenHtml(html)).toEqual({ html: "<ul><li>two</ul><p>three<br>four</p>", hiddenChars: 3 });
+  expect(seenHtml(html)).toEqual({ html: "<ul><li>two</ul><p>three<br>four</p>", hiddenChars: 3, isUnsure: false });
 });

@@ -1,6 +1,8 @@
 import { Parser } from "htmlparser2";
-import { hidesBox, inheritedLook, type Look, plainLook } from "./hidden-style.ts";
-import { elementStyles, TooComplex } from "./styles.ts";
+import type { Declarations } from "./css.ts";
+import { inFormula, inPicture } from "./foreign-content.ts";
+import { hidesBox, inheritedLook, isTiny, isUnsure, type Look, plainLook } from "./hidden-style.ts";
+import { elementStyles, type Styled, TooComplex } from "./styles.ts";
 import { asBrowsersRead } from "./walk.ts";
 
 /** HTML without the text that its reader does not see. */
@@ -8,12 +10,14 @@ export interface SeenHtml {
   html: string;
   /** Characters of text that were left out, without white space; null if counting them takes too much work. */
   hiddenChars: number | null;
+  /** Whether it has further words of which only a browser can tell if a reader sees them. They are not left out. */
+  isUnsure: boolean;
 }
 
 /** Elements without text of their own, or with text that readers never see. */
-const unread = new Set(["head", "script", "style", "title"]);
+const unread = new Set(["head", "script", "style", "title", ...inPicture]);
 /** Elements that browsers do not display (HTML 15.3.1), or display only if they cannot play or frame the content. */
-const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "template"]);
+const undisplayed = new Set(["datalist", "iframe", "noembed", "noframes", "rp", "template", ...inPicture]);
 
 /** Deeper HTML is not analysed: closing an element costs time for each open one. Real mail stays below 100. */
 const NESTING_MAX = 400;
@@ -23,31 +27,34 @@ const ELEMENTS_MAX = 200_000;
 /**
  * Leaves out the text that HTML hides from its reader: elements that are not displayed, have no size or lie off the
  * page, and letters that are too small, transparent or in the colour of their background. It reads attributes and the
- * simple rules of the HTML's own style sheets; text that is hidden in any other way stays. HTML with more elements,
- * nesting or styles than the limits here stays as it is, and the count is null. Never throws; time and memory are
- * linear in the length.
+ * HTML's own style sheets. Where it takes a browser to tell, as with values that are computed and selectors that count
+ * elements, the text stays, and the result says so. HTML with more elements, nesting or styles than the limits here
+ * stays as it is, and the count is null. Never throws; time and memory are linear in the length.
  */
 export function seenHtml(html: string): SeenHtml {
   try {
     return withoutHidden(asBrowsersRead(html));
   } catch (error) {
-    if (error instanceof TooComplex) return { html, hiddenChars: null };
+    if (error instanceof TooComplex) return { html, hiddenChars: null, isUnsure: false };
     throw error;
   }
 }
 
 /** Markup that may hide text. Most HTML that programs make from plain text has none of it. */
-const hints = /<(?:style|font|datalist|iframe|noembed|noframes|template|dialog)|\b(?:style|hidden|bgcolor)\b/i;
+const hints =
+  /<(?:math-|svg-|style|font|datalist|iframe|noembed|noframes|rp|template|dialog|small|su[bp])|\b(?:style|hidden|popover|bgcolor|text|link)\b/i;
+const hasWords = /[\p{L}\p{N}]/u;
 
 function withoutHidden(html: string): SeenHtml {
-  if (!hints.test(html)) return { html, hiddenChars: 0 };
-  const styleOf = elementStyles(html);
+  if (!hints.test(html)) return { html, hiddenChars: 0, isUnsure: false };
+  const styles = elementStyles(html);
 
   /** The open elements. `cut` is the offset at which an element that is left out as a whole began. */
-  const open: { name: string; look: Look; cut: number | null }[] = [];
+  const open: { name: string; styled: Styled; look: Look; cut: number | null }[] = [];
   const parts: string[] = [];
   let copied = 0;
   let hiddenChars = 0;
+  let isAnyUnsure = false;
   let cuts = 0;
   let unreadOpen = 0;
 
@@ -57,16 +64,33 @@ function withoutHidden(html: string): SeenHtml {
   };
   const parser: Parser = parserWithin({
     onopentag(name, attributes) {
-      const outer = open.at(-1)?.look ?? plainLook;
-      const said = styleOf(name, attributes);
-      const isUndisplayed = undisplayed.has(name) || (name === "dialog" && !("open" in attributes));
-      const isCut = cuts === 0 && ("hidden" in attributes || isUndisplayed || hidesBox(said));
+      const around = open.at(-1);
+      const outer = around?.look ?? plainLook;
+      const styled = styles.within(around?.styled ?? null, name, attributes);
+      const isUndisplayed =
+        undisplayed.has(name) ||
+        (inFormula.has(name) && !styled.said.has("display")) ||
+        (name === "dialog" && !("open" in attributes));
+      const isShut = "hidden" in attributes || "popover" in attributes || isUndisplayed;
+      const isCut = cuts === 0 && (isShut || hidesBox(styled.said) === true);
       if (isCut) cuts++;
       if (unread.has(name)) unreadOpen++;
-      open.push({ name, look: inheritedLook(outer, said, attributes), cut: isCut ? parser.startIndex : null });
+      const look = inheritedLook(outer, styled.said, attributes, name);
+      if (cuts === 0) doubt(look, outer, styled, name, attributes);
+      // The cells of a column have its background, but are not inside it.
+      if ((name === "col" || name === "colgroup") && look.background !== outer.background) {
+        const table = open.findLast((one) => one.name === "table");
+        if (table) table.look.unsureBoxes = true;
+      }
+      open.push({ name, styled, look, cut: isCut ? parser.startIndex : null });
     },
     ontext(data) {
-      if (unreadOpen > 0 || !(cuts > 0 || open.at(-1)?.look.isHidden)) return;
+      const look = open.at(-1)?.look;
+      if (unreadOpen > 0 || !look) return;
+      if (cuts === 0 && !look.isHidden) {
+        isAnyUnsure ||= isUnsure(look) && hasWords.test(data);
+        return;
+      }
       hiddenChars += data.replace(/\s+/g, "").length;
       if (cuts === 0) leaveOut(parser.startIndex, parser.endIndex + 1);
     },
@@ -82,7 +106,25 @@ function withoutHidden(html: string): SeenHtml {
   });
   parser.end(html);
   parts.push(html.slice(copied));
-  return { html: parts.join(""), hiddenChars };
+  return { html: parts.join(""), hiddenChars, isUnsure: isAnyUnsure };
+}
+
+/** Notes in a look whether further rules may hide its text, or values that only a browser can compute. */
+function doubt(
+  look: Look,
+  outer: Look,
+  { said, unsure, wide, narrow }: Styled,
+  name: string,
+  attributes: Readonly<Record<string, string>>,
+): void {
+  const mayHide = (more: Declarations | null) =>
+    more !== null && (hidesBox(more) !== false || inheritedLook(outer, more, attributes, name).isHidden);
+  if (unsure && inheritedLook(outer, unsure, attributes, name).background !== look.background) {
+    look.background = null;
+    if (look.isHidden) look.unsureBoxes = true;
+    look.isHidden = look.isInvisible || look.isTransparent || look.isOverlaid || isTiny(look);
+  }
+  if (hidesBox(said) === null || mayHide(unsure) || (mayHide(wide) && mayHide(narrow))) look.unsureBoxes = true;
 }
 
 type Handler = NonNullable<ConstructorParameters<typeof Parser>[0]>;

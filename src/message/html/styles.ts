@@ -1,8 +1,11 @@
 import type { Declarations } from "./css.ts";
-import { declarations, readStyleSheet } from "./hidden-style.ts";
+import type { Readers } from "./css-conditions.ts";
+import { declared, put } from "./hidden-style.ts";
+import type { Place } from "./selectors.ts";
+import { type MatchedRule, readStyleSheet } from "./style-sheet.ts";
 import { walkHtml } from "./walk.ts";
 
-/** Classes and ids looked up, plus declarations found with them, for all elements together; newsletters need 50,000. */
+/** Rules and declarations looked at for all elements together; newsletters need 50,000. */
 const WORK_MAX = 1_000_000;
 /** Characters of names, classes and styles that take as long to compare as one declaration. */
 const MARKS_PER_WORK = 100;
@@ -10,44 +13,109 @@ const MARKS_PER_WORK = 100;
 /** Thrown when the styles of HTML cost more work than is worth it, or are not read as a whole. */
 export class TooComplex extends Error {}
 
-export type StyleOf = (name: string, attributes: Readonly<Record<string, string>>) => Declarations;
+type Attributes = Readonly<Record<string, string>>;
 
-const nothing: Declarations = new Map();
+/** An element with its styles. */
+export interface Styled {
+  place: Place;
+  /** What applies on any screen. */
+  said: Declarations;
+  /** What applies if further rules do of which only a browser can tell; null if there are none. */
+  unsure: Declarations | null;
+  /** What applies on wide screens, and what on narrow ones; null if that is nothing more. */
+  wide: Declarations | null;
+  narrow: Declarations | null;
+}
 
-/**
- * Reads the style sheets of HTML. The result gives an element's declarations, by its style attribute and the rules with
- * simple selectors. Both throw `TooComplex` at their limits.
- */
-export function elementStyles(html: string): StyleOf {
-  const sheet = readStyleSheet(/<style/i.test(html) ? stylesIn(html) : "");
+export interface ElementStyles {
+  /** Styles an element inside another, or inside none. */
+  within(outer: Styled | null, name: string, attributes: Attributes): Styled;
+  /** The declarations by an element's style attribute and the rules that ask for no other element. */
+  own(name: string, attributes: Attributes): Declarations;
+}
+
+/** Reads the style sheets of HTML. This and what it returns throw `TooComplex` at their limits. */
+export function elementStyles(html: string): ElementStyles {
+  const sheet = readStyleSheet(/<style/i.test(html) ? stylesIn(html) : "", html);
   if (!sheet.isWhole) throw new TooComplex();
-  /** Mail programs repeat a few styles many times. */
-  const known = new Map<string, Declarations>();
   let work = 0;
   const spend = (amount: number) => {
     work += amount;
     if (work > WORK_MAX) throw new TooComplex();
   };
-  const read = (styles: string): Declarations => {
-    const said = known.get(styles) ?? declarations(styles);
-    if (said === null) throw new TooComplex();
-    known.set(styles, said);
-    return said;
+  /** Mail programs repeat a few styles many times. */
+  const read = remembered((style: string): MatchedRule[] => {
+    const rule = declared(style);
+    if (rule === null) throw new TooComplex();
+    return [{ ...rule, readers: "always" }];
+  });
+  const placeOf = (outer: Styled | null, name: string, attributes: Attributes): Place => {
+    const { class: classes = "", id = "" } = attributes;
+    const words = classes === "" ? [] : classes.toLowerCase().split(/\s+/).filter(Boolean);
+    spend(words.length);
+    return { name, id: id.toLowerCase(), classes: words, attributes, parent: outer?.place ?? null };
+  };
+  const merged = (rules: readonly MatchedRule[]): Declarations => {
+    const all = new Map<string, string>();
+    for (const { declarations } of rules) for (const [property, value] of declarations) put(all, property, value);
+    for (const { important } of rules) for (const [property, value] of important) put(all, property, value);
+    spend(rules.reduce((sum, { declarations, important }) => sum + declarations.size + important.size, 1));
+    return all;
+  };
+  const marksOf = (name: string, attributes: Attributes): string => {
+    const { class: classes = "", id = "", style = "" } = attributes;
+    const marks = JSON.stringify([name, classes, id, style, ...sheet.asked.map((one) => attributes[one] ?? null)]);
+    spend(1 + marks.length / MARKS_PER_WORK);
+    return marks;
   };
   const byMarks = new Map<string, Declarations>();
-  return (name, attributes) => {
-    const { class: classes = "", id = "", style = "" } = attributes;
-    // Elements of one message repeat a few combinations many times.
-    const marks = JSON.stringify([name, classes, id, style]);
-    spend(1 + marks.length / MARKS_PER_WORK);
-    const seen = byMarks.get(marks);
-    if (seen) return seen;
-    const found = sheet.rulesFor(name, attributes);
-    if (style) found.push(read(style));
-    spend(1 + classes.length / 2 + found.reduce((sum, one) => sum + one.size, 0));
-    const said = found.length <= 1 ? (found[0] ?? nothing) : new Map(found.flatMap((one) => [...one]));
-    byMarks.set(marks, said);
-    return said;
+  /** Elements of one message repeat a few combinations many times, also inside each other. */
+  const insideNone = new Map<string, Styled>();
+  const inside = new WeakMap<Styled, Map<string, Styled>>();
+  return {
+    within(outer, name, attributes) {
+      const marks = marksOf(name, attributes);
+      const around = sheet.asksAround ? outer : null;
+      const known = around ? (inside.get(around) ?? new Map<string, Styled>()) : insideNone;
+      if (around) inside.set(around, known);
+      const seen = known.get(marks);
+      if (seen) return seen;
+      const place = placeOf(around, name, attributes);
+      const found = sheet.rulesFor(place, spend);
+      const inline = attributes.style ? read(attributes.style) : [];
+      const forReaders = (which: Readers) => {
+        if (!found.some(({ readers }) => readers === which)) return null;
+        return merged([...found.filter(({ readers }) => readers === "always" || readers === which), ...inline]);
+      };
+      const styled = {
+        place,
+        said: merged([...found.filter(({ readers }) => readers === "always"), ...inline]),
+        unsure: forReaders("unknown"),
+        wide: forReaders("wide"),
+        narrow: forReaders("narrow"),
+      };
+      known.set(marks, styled);
+      return styled;
+    },
+    own(name, attributes) {
+      const marks = marksOf(name, attributes);
+      const seen = byMarks.get(marks);
+      if (seen) return seen;
+      const rules = sheet.ownRulesFor(placeOf(null, name, attributes), spend);
+      if (attributes.style) rules.push(...read(attributes.style));
+      const said = merged(rules);
+      byMarks.set(marks, said);
+      return said;
+    },
+  };
+}
+
+function remembered<T>(find: (key: string) => T): (key: string) => T {
+  const known = new Map<string, T>();
+  return (key) => {
+    const found = known.get(key) ?? find(key);
+    known.set(key, found);
+    return found;
   };
 }
 
@@ -58,7 +126,7 @@ export function stylesIn(html: string): string {
   let isBegun = false;
   walkHtml(html, {
     begin(name, _attributes, isSelfClosing) {
-      isStyle = name === "style" && !isSelfClosing;
+      isStyle = (name === "style" || name === "svg-style") && !isSelfClosing;
       isBegun = isStyle;
     },
     text(part) {

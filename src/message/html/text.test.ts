@@ -37,8 +37,13 @@ test("words that style sheets add are found, escapes resolved", () => {
 });
 
 test("an agent is told the texts for pictures, as a mail program shows that does not load them", () => {
-  expect(seenText('<img alt="SPRING50">')).toEqual({ text: "SPRING50", hiddenChars: 0, isCut: false });
-  expect(seenText('<img alt="SPRING50"><p>Hi')).toEqual({ text: "SPRING50\n\nHi", hiddenChars: 0, isCut: false });
+  expect(seenText('<img alt="SPRING50">')).toEqual({ text: "SPRING50", hiddenChars: 0, isUnsure: false, isCut: false });
+  expect(seenText('<img alt="SPRING50"><p>Hi')).toEqual({
+    text: "SPRING50\n\nHi",
+    hiddenChars: 0,
+    isUnsure: false,
+    isCut: false,
+  });
 });
 
 const letters = [..."abcdefghijklmnopqrstuvwxyz"];

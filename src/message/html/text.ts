@@ -44,6 +44,8 @@ export interface SeenText {
   text: string;
   /** Characters of text that the HTML hides from its reader and `text` leaves out; null if they cannot be counted. */
   hiddenChars: number | null;
+  /** Whether `text` has words of which only a browser can tell if a reader sees them. */
+  isUnsure: boolean;
   /** Whether `text` lacks words because the HTML or its text is longer than the limits. */
   isCut: boolean;
 }
@@ -52,18 +54,24 @@ export interface SeenText {
  * Converts HTML to plain text without what it hides from its reader, for messages without a text part: an agent must
  * not be told what a person would not see. Alternative texts of pictures count, because mail programs show them in
  * place of pictures that they do not load, unless the text says the same anyway. Otherwise like `htmlToText`.
+ *
+ * @param shown Whether only pictures have words besides the text, or fields too, and each time.
  */
-export function seenText(html: string): SeenText {
+export function seenText(html: string, shown: "pictures" | "all" = "pictures"): SeenText {
   const { head, isWhole } = read(html);
-  if (hasMoreTags(head, TAGS_MAX)) return { text: bareWords(head), hiddenChars: null, isCut: !isWhole };
+  if (hasMoreTags(head, TAGS_MAX))
+    return { text: bareWords(head), hiddenChars: null, isUnsure: false, isCut: !isWhole };
   const seen = seenHtml(head);
   const rendered = (attributes: RenderOptions["attributes"], known: ReadonlySet<string> = new Set()) =>
     renderText(seen.html, { attributes, known, charsMax: TEXT_CHARS_MAX, isWhole });
-  const plain = rendered("none");
-  const words = /<img/i.test(seen.html) ? rendered("pictures", foldedWords(plain.text)) : plain;
+  const withPictures = () => {
+    const plain = rendered("none");
+    return /<img/i.test(seen.html) ? rendered("pictures", foldedWords(plain.text)) : plain;
+  };
+  const words = shown === "all" ? null : withPictures();
   // Of HTML without words, fields are better than nothing.
-  const { text, isCut } = words.text === "" ? rendered("all") : words;
-  return { text, hiddenChars: seen.hiddenChars, isCut: isCut || !isWhole };
+  const { text, isCut } = words === null || words.text === "" ? rendered("all") : words;
+  return { text, hiddenChars: seen.hiddenChars, isUnsure: seen.isUnsure, isCut: isCut || !isWhole };
 }
 
 /** Far more than mail that people read has; a layout of so many elements takes seconds. */

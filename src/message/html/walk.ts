@@ -1,4 +1,5 @@
 import { Tokenizer } from "htmlparser2";
+import { asOrdinary, mayHaveOrdinary } from "./foreign-content.ts";
 
 /** What a walk over HTML finds, in the order of the source. */
 export interface HtmlHandlers {
@@ -20,63 +21,20 @@ export interface HtmlHandlers {
 
 /** A tag of an element of raw text that is written as an empty one, up to its slash. */
 const rawTextTag =
-  /<(?:\/(?:style|script|title|textarea)|(?:style|script|title|textarea)(?:\s[^<>]{0,500})?)\/(?=[\s>])/gi;
+  /<(?:\/(?:style|script|title|textarea|xmp)|(?:style|script|title|textarea|xmp)(?:\s[^<>]{0,500})?)\/(?=[\s>])/gi;
 
 /**
- * HTML, of the same length, that the tokenizer reads as browsers do: `<![CDATA[` is a comment up to the next `>`, `<!>`,
- * `<!->` and `</>` are nothing, `--!>` ends a comment (HTML standard 13.2.5.42, 13.2.5.53), a slash in `<style/>` and
- * `</style/>` means nothing, and pictures and formulas have no raw text that a tag of a text does not end.
+ * HTML that the tokenizer reads as browsers do: `<![CDATA[` is a comment up to the next `>`, `<!>`, `<!->` and `</>` are
+ * nothing, `--!>` ends a comment (HTML standard 13.2.5.42, 13.2.5.53), a slash in `<style/>` and `</style/>` means
+ * nothing, and pictures and formulas are as in `asOrdinary`. The same again makes no difference.
  */
 export function asBrowsersRead(html: string): string {
-  const plain = html
+  const source = mayHaveOrdinary(html) ? asOrdinary(html) : html;
+  return source
     .replaceAll("<![CDATA[", "<!?CDATA[")
     .replaceAll("--!>", " -->")
     .replace(/<!(?=-?>)|<\/(?=>)/g, "<?")
     .replace(rawTextTag, (tag) => `${tag.slice(0, -1)} `);
-  return /<(?:svg|math)/i.test(plain) ? withoutForeignRawText(plain) : plain;
-}
-
-const foreign = new Set(["svg", "math"]);
-const rawText = new Set(["style", "script", "title", "textarea"]);
-/** Start tags of a text, which end a picture or formula around them (HTML standard 13.2.6.5). */
-const endsForeign = new Set(
-  (
-    "b big blockquote body br center code dd div dl dt em embed font h1 h2 h3 h4 h5 h6 head hr i img li listing menu meta " +
-    "nobr ol p pre ruby s small span strong strike sub sup table tt u ul var"
-  ).split(" "),
-);
-const anyTag = /<(\/?)([a-z][a-z\d]{0,20})(?=[\s/>])/gi;
-
-/**
- * Turns raw text that begins inside `<svg>` or `<math>` into a comment that ends before the first tag of a text: there
- * such elements are ordinary ones, and what follows that tag is shown. In `<svg>`, a title holds HTML and is not shown.
- */
-function withoutForeignRawText(html: string): string {
-  const parts: string[] = [];
-  let copied = 0;
-  /** The open pictures and formulas. */
-  const open: string[] = [];
-  let raw: { name: string; at: number } | null = null;
-  for (const { index, 1: slash = "", 2: written = "" } of html.matchAll(anyTag)) {
-    const name = written.toLowerCase();
-    const isEnd = slash !== "";
-    if (raw && isEnd && name === raw.name) raw = null;
-    else if (open.length > 0 && (isEnd ? name === "p" || name === "br" : endsForeign.has(name))) {
-      if (raw) {
-        const comment = `<?${html.slice(raw.at + 2, index - 1).replaceAll(">", "?")}>`;
-        parts.push(html.slice(copied, raw.at), comment);
-        copied = index;
-      }
-      raw = null;
-      open.length = 0;
-    } else if (raw) continue;
-    else if (foreign.has(name)) {
-      if (isEnd) open.pop();
-      else open.push(name);
-    } else if (rawText.has(name) && !isEnd && !(name === "title" && open.at(-1) === "svg")) raw = { name, at: index };
-  }
-  parts.push(html.slice(copied));
-  return parts.join("");
 }
 
 /**

@@ -8,11 +8,12 @@ import { cleanFilename, cleanLine } from "../text/clean.ts";
 import { unenriched } from "../text/enriched.ts";
 import { unflowed } from "../text/flowed.ts";
 import { fileType, contentOf as tnefContent, nameOf as tnefName } from "../tnef/message.ts";
-import { newRtfBudget, readTnef, type TnefMessage } from "../tnef/tnef.ts";
+import { newTnefBudget, readTnef, type TnefMessage } from "../tnef/tnef.ts";
+import { base64Readings } from "./base64.ts";
 import { decodeText, isCharset, isUtf7 } from "./charset.ts";
 import { contentId, describedName, fileName, typeParameter } from "./part.ts";
 import { type MimePart, type ReadLimits, scanStructure } from "./structure.ts";
-import { decodeAllBase64, decodeTransfer } from "./transfer.ts";
+import { decodeTransfer } from "./transfer.ts";
 
 /** A piece of what a message says, in reading order: plain text, HTML, or the same in both forms. */
 export type Piece = { text: string; html: null } | { text: string | null; html: string };
@@ -26,7 +27,8 @@ export interface AttachedFile {
 /** Defects of a message that shows other words in a program that reads it another way. */
 const misreadable: ReadonlySet<string> = new Set<DefectCode>([
   ...(["charset_unknown", "charset_missing", "charset_wrong", "charset_utf7", "byte_order_unknown"] as const),
-  ...(["part_truncated", "base64_tail_removed", "base64_invalid", "charset_escapes", "characters_invalid"] as const),
+  ...(["part_truncated", "base64_tail_removed", "base64_invalid", "base64_damaged"] as const),
+  ...(["charset_escapes", "characters_invalid"] as const),
 ]);
 
 /** Whether a defect says that a program which reads the message another way may show other words. */
@@ -73,16 +75,18 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const isAll = wanted === "all" || wanted === "every part";
   /** Texts in files like winmail.dat. */
   const packed: TnefMessage[] = [];
-  const rtfBudget = newRtfBudget();
+  const tnefBudget = newTnefBudget();
   let wrappers = 0;
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ bytes, header, start, end }: MimePart) => {
     const encoded = bytes.subarray(start, end);
-    const { content, hasTail, isPlain } = decodeTransfer(encoded, header.encoding);
-    if (wanted === "every part" && (hasTail || isPlain)) list("", header.type, "", decodeAllBase64(encoded));
+    const { content, hasTail, isDamaged, isPlain } = decodeTransfer(encoded, header.encoding);
+    if (wanted === "every part" && (hasTail || isDamaged || isPlain))
+      for (const reading of base64Readings(encoded)) list("", header.type, "", reading);
     if (hasTail) defects.add("base64_tail_removed");
     if (isPlain) defects.add("base64_invalid");
+    if (isDamaged) defects.add("base64_damaged");
     return content;
   };
   const list = (named: string, type: string, id: string, content: Buffer) => {
@@ -113,7 +117,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const nameOf = ({ header }: MimePart) => fileName(header, charset) || describedName(header);
   /** Lists what is in a file like winmail.dat instead of it. False if that cannot be read. */
   const openTnef = (content: Buffer): boolean => {
-    const found = readTnef(content, rtfBudget);
+    const found = readTnef(content, tnefBudget);
     if (found === null) defects.add("tnef_unreadable");
     for (const file of found?.files ?? [])
       list(tnefName(file), fileType(file), cleanLine(file.contentId), tnefContent(file));

@@ -33,6 +33,20 @@ describe("a declared charset", () => {
     expect(await decodeText(Buffer.from(bytes, "latin1"), charset, false)).toEqual({ text, defect: null });
   });
 
+  test.each(["utf-7", "csutf7", "x-utf-7", "unicode-2-0-utf-7", "hz-gb-2312", "csiso2022jp", "iso-2022-jp"])(
+    "no more than 2 MiB of %s are decoded",
+    async (charset) => {
+      const { text, defect } = await decodeText(Buffer.alloc(3 * 1024 * 1024, "a"), charset, false);
+      expect([text.length, defect?.code]).toEqual([2 * 1024 * 1024, "part_truncated"]);
+    },
+  );
+
+  test.each(["utf-8", "UTF8", "unicode-1-1-utf-8"])("other bytes under %s fall back", async (charset) => {
+    expect((await decodeText(Buffer.from("Gr\xfc\xdfe aus K\xf6ln", "latin1"), charset, false)).text).toBe(
+      "Grüße aus Köln",
+    );
+  });
+
   test("a byte order mark of UTF-16 counts without another one, that of UTF-8 always", async () => {
     const wide = Buffer.from("\ufeffGrüße", "utf16le");
     for (const charset of [null, "utf-16", "utf-16le"])

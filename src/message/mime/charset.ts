@@ -30,7 +30,7 @@ export async function decodeText(bytes: Buffer, declared: string | null, isHtml:
   if (label !== null && /^utf-?16$/.test(label) && isPossible(bytes, label)) return fromUtf16(bytes);
   const decode = label === null || isAnyAscii(label) || label === "utf-8" ? null : decoderOf(label);
   // ISO-2022 is ASCII to the eye of UTF-8.
-  const isPlain = isUtf8(bytes) && (label === "utf-8" || label === "utf8" || !hasEscapes(bytes));
+  const isPlain = isUtf8(bytes) && (label === "utf-8" || !hasEscapes(bytes));
   if (decode && isPossible(bytes, label as string)) return declaredText(bytes, decode, label as string);
   const isWide = label !== null && wide.test(label) && bytes.length > 0;
   if (isPlain) {
@@ -57,7 +57,7 @@ function misdeclared(found: string): Defect {
 }
 
 function declaredText(bytes: Buffer, decode: Decoder, label: string): DecodedText {
-  const isCut = sevenBit.test(label) && bytes.length > SHIFTED_BYTES_MAX;
+  const isCut = isSevenBit(label) && bytes.length > SHIFTED_BYTES_MAX;
   if (!isCut) return { text: decode(bytes), defect: null };
   return { text: decode(bytes.subarray(0, SHIFTED_BYTES_MAX)), defect: defect("part_truncated") };
 }
@@ -90,8 +90,12 @@ const utf7 = /^x?(?:cs)?(?:unicode)?(?:\d\d)?utf7$/;
 
 /** The label without the quotes and signs that broken programs leave around it, in lower case. */
 function labelOf(charset: string): string {
-  return charset.toLowerCase().replace(/[^\w:.+-]/g, "");
+  const label = charset.toLowerCase().replace(/[^\w:.+-]/g, "");
+  return otherUtf8.test(label) ? "utf-8" : label;
 }
+
+/** What the Encoding Standard calls UTF-8 as well. */
+const otherUtf8 = /^(?:utf8|unicode-1-1-utf-8|unicode11utf8|unicode20utf8|x-unicode20utf8)$/;
 
 function isAnyAscii(label: string): boolean {
   return /^(?:us-?)?ascii$|^ansi_x3\.4/.test(label);
@@ -99,12 +103,17 @@ function isAnyAscii(label: string): boolean {
 
 /** Bytes decoded of a charset of seven bits, whose every shift costs time. */
 const SHIFTED_BYTES_MAX = 2 * 1024 * 1024;
-const sevenBit = /^(?:iso-2022-|hz|utf-?7|unicode-1-1-utf-7|csiso2022)/;
+const shifting = /^(?:cs)?(?:iso-?2022-?|hz)/;
+
+/** Whether a charset writes all characters in seven bits. */
+function isSevenBit(label: string): boolean {
+  return shifting.test(label) || isUtf7(label);
+}
 
 /** Whether bytes may be text in this charset, as far as a look at them can tell. */
 function isPossible(bytes: Buffer, label: string): boolean {
   if (wide.test(label)) return bytes.includes(0) || !isUtf8(bytes);
-  return !(sevenBit.test(label) && !isAscii(bytes));
+  return !(isSevenBit(label) && !isAscii(bytes));
 }
 
 /** Charsets of which a character has two bytes or more. */
@@ -155,8 +164,7 @@ function metaCharset(bytes: Buffer): string | null {
   });
   const label = found === null ? null : labelOf(found);
   // HTML standard 13.2.3.2: bytes in which a declaration can be read are neither UTF-16 nor what browsers do not decode.
-  const isReadable =
-    label !== null && !/^utf-?16|^x-/.test(label) && (!sevenBit.test(label) || label === "iso-2022-jp");
+  const isReadable = label !== null && !/^utf-?16|^x-/.test(label) && (!isSevenBit(label) || label === "iso-2022-jp");
   return isReadable ? label : null;
 }
 

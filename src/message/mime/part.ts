@@ -169,6 +169,6 @@ export function contentId({ fields }: PartHeader): string {
 /** What Content-Description says, if it reads like the name of a file; otherwise "". */
 export function describedName({ fields }: PartHeader): string {
   const [field] = fieldsNamed(fields, "content-description");
-  const text = field ? decodeWords(fieldText(field)) : "";
+  const text = field ? decodeWords(fieldText(field).replace(/\s+/g, " ")) : "";
   return /^[^\n]{1,200}\.[A-Za-z0-9]{1,5}$/.test(text) ? text : "";
 }

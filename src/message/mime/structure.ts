@@ -61,7 +61,7 @@ interface OpenMultipart {
  * header sizes against the limits, and notes what a parser silently repairs. Attached messages are not entered.
  */
 export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadLimits): Structure {
-  const bytes = asBuffer(raw);
+  const bytes = hasMoreLines(asBuffer(raw), LINES_MAX) ? withoutEnd(asBuffer(raw), block.bodyStart) : asBuffer(raw);
   const defects = new Defects();
   const open: OpenMultipart[] = [];
   let hangsOnSpaces = false;
@@ -112,6 +112,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     ...{ bytes, start, end: bytes.length, parts: [] },
   });
   const root = part(block, block.bodyStart, "text/plain");
+  if (hasMoreLines(bytes, LINES_MAX)) return over("lines_exceeded", `The message has more than ${LINES_MAX} lines.`);
   if (root.header.type.startsWith("text/")) {
     root.start = textStart(bytes, block.bodyStart);
     if (root.start < block.bodyStart) {
@@ -120,7 +121,6 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
     }
   }
   const tooDeep = () => over("depth_exceeded", `The message has multiparts nested more than ${limits.maxDepth} deep.`);
-  if (hasMoreLines(bytes, LINES_MAX)) return over("lines_exceeded", `The message has more than ${LINES_MAX} lines.`);
   if (!enter(root)) return tooDeep();
   // Start at the line end before the body, so that a delimiter on its first line counts.
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
@@ -184,6 +184,13 @@ function beforeLineEnd(bytes: Buffer, at: number): number {
 /** Whether any line is white space and nothing else. */
 function hasBlankLine(lines: string): boolean {
   return lines.split("\n").some((line) => line.trim() === "" && /^[ \t]/.test(line));
+}
+
+/** The message without empty lines at the end of its body, which no signature covers (RFC 6376 3.4.3, 3.4.4). */
+export function withoutEnd(bytes: Buffer, bodyStart: number): Buffer {
+  let end = bytes.length;
+  while (end > bodyStart && " \t\r\n".includes(String.fromCharCode(bytes[end - 1] as number))) end--;
+  return bytes.subarray(0, end);
 }
 
 function hasMoreLines(bytes: Buffer, count: number): boolean {
@@ -261,16 +268,23 @@ function partHeaderEnd(bytes: Buffer, start: number, bytesMax: number): { end: n
   }
 }
 
-/** Whether the header ends in lines that are words of the text, or a part of its last field, depending on the program. */
+/**
+ * Whether the header ends in lines that are words of the text, or a part of its last field, depending on the program.
+ * True as well if it is too long to tell.
+ */
 export function hasTextInHeader(raw: Uint8Array, { bodyStart }: HeaderBlock): boolean {
-  return textStart(asBuffer(raw), bodyStart) < bodyStart;
+  return bodyStart > TEXT_HEADER_BYTES_MAX || textStart(asBuffer(raw), bodyStart) < bodyStart;
 }
+
+/** Each line of a header costs far more than one of a body. A header of this length is cut, and said to be. */
+const TEXT_HEADER_BYTES_MAX = 1024 * 1024;
 
 /**
  * Where the text of a message begins: behind the header's last line that is one of a field. Lines behind it are words,
- * if the empty line is missing or has white space.
+ * if the empty line is missing or has white space. A header that is too long is taken for one as it is.
  */
 function textStart(bytes: Buffer, bodyStart: number): number {
+  if (bodyStart > TEXT_HEADER_BYTES_MAX) return bodyStart;
   let before = "";
   let behindFields = 0;
   for (let at = 0; at < bodyStart; ) {

@@ -5,38 +5,48 @@ describe("base64", () => {
   const encoded = (text: string) => Buffer.from(text).toString("base64");
   const long = "A line of text that is long enough to fill more than one line of base64.\n".repeat(4);
   const lines = encoded(long).replace(/.{76}/g, "$&\r\n");
-  test.each<[string, string, string, boolean]>([
-    ["in lines", lines, long, false],
-    ["in lines, with blanks at their ends", lines.replaceAll("\r\n", " \t\r\n"), long, false],
-    ["with line ends behind it", `${lines}\r\n\r\n\r\n`, long, false],
-    ["without padding", encoded("Hi you!").replaceAll("=", ""), "Hi you!", false],
-    ["with too much padding", "SGk====", "Hi", false],
-    ["in uneven lines", "aGVsb\r\nG8=\r\n", "hello", false],
-    ["a footer of a list behind it", `${lines}\r\n_____\r\nlist footer here\r\n`, long, true],
-    ["a footer of one word behind padding", `${encoded("Hello!!")}\r\nUnsubscribe\r\n`, "Hello!!", true],
+  test.each<[string, string, string, ...("hasTail" | "isDamaged" | "isPlain")[]]>([
+    ["in lines", lines, long],
+    ["in lines, with blanks at their ends", lines.replaceAll("\r\n", " \t\r\n"), long],
+    ["with line ends behind it", `${lines}\r\n\r\n\r\n`, long],
+    ["without padding", encoded("Hi you!").replaceAll("=", ""), "Hi you!"],
+    ["with too much padding", "SGk====", "Hi"],
+    ["in uneven lines", "aGVsb\r\nG8=\r\n", "hello"],
+    ["a footer of a list behind it", `${lines}\r\n_____\r\nlist footer here\r\n`, long, "hasTail"],
+    ["a footer of one word behind padding", `${encoded("Hello!!")}\r\nUnsubscribe\r\n`, "Hello!!", "hasTail"],
     [
       "a footer of one long word behind padding",
       `${encoded("Hello!!")}\r\nSent/by/the/mailing/list/of/gardeners/\r\n`,
       "Hello!!",
-      true,
+      "hasTail",
     ],
     [
       "a footer behind an empty line",
       `${encoded("Hello!")}\r\n\r\nDISCLAIMER: this may be secret.\r\n`,
       "Hello!",
-      true,
+      "hasTail",
     ],
-    ["encoded piece by piece", `${encoded("one ")}\r\n${encoded("two, and so on")}\r\n`, "one two, and so on", false],
-    ["with an empty line in it", "SGVs\r\n\r\nbG8g\r\neW91\r\nIQ==", "Hello you!", false],
-    ["with a line of white space in it", "SGVs\r\n \t\r\nbG8g\r\neW91\r\nIQ==", "Hello you!", false],
-    ["in two blocks", `${lines}\r\n\r\n${lines}`, long + long, false],
-    ["a line damaged on the way", lines.replace("\r\n", "!\r\n"), long, false],
-    ["no base64 at all", "Hello you", "Hello you", false],
-    ["nothing", "", "", false],
-  ])("%s", (name, text, expected, hasTail) => {
-    const found = decodeTransfer(Buffer.from(text), "base64");
-    expect(found.content.toString()).toBe(expected);
-    expect([found.hasTail, found.isPlain]).toEqual([hasTail, name === "no base64 at all"]);
+    [
+      "encoded piece by piece",
+      `${encoded("one ")}\r\n${encoded("two, and so on")}\r\n`,
+      "one two, and so on",
+      "isDamaged",
+    ],
+    ["with an empty line in it", "SGVs\r\n\r\nbG8g\r\neW91\r\nIQ==", "Hello you!"],
+    ["with a line of white space in it", "SGVs\r\n \t\r\nbG8g\r\neW91\r\nIQ==", "Hello you!"],
+    ["in two blocks", `${lines}\r\n\r\n${lines}`, long + long, "isDamaged"],
+    ["a line damaged on the way", lines.replace("\r\n", "!\r\n"), long, "isDamaged"],
+    ["no base64 at all", "Hello you", "Hello you", "isPlain"],
+    ["a rule of hyphens and a footer behind it", `${lines}\r\n${"-".repeat(70)}\r\na footer here\r\n`, long, "hasTail"],
+    ["a hyphen inside", lines.replace("5", "5-"), long, "isDamaged"],
+    ["padding inside that completes no group", "SG=VsbG8h", "Hello!", "isDamaged"],
+    ["padding with a blank", "SGk =\r\n", "Hi"],
+    ["line ends of old Macs", "SGVs\rbG8h", "Hello!"],
+    ["nothing", "", ""],
+  ])("%s", (_, text, expected, ...flags) => {
+    const { content, ...found } = decodeTransfer(Buffer.from(text), "base64");
+    expect(content.toString()).toBe(expected);
+    expect(Object.keys(found).filter((flag) => found[flag as keyof typeof found])).toEqual(flags);
   });
 });
 
@@ -57,5 +67,10 @@ describe("quoted-printable", () => {
 
 test("other encodings change nothing", () => {
   const bytes = Buffer.from([0, 61, 32, 13, 10, 255]);
-  expect(decodeTransfer(bytes, "identity")).toEqual({ content: bytes, hasTail: false, isPlain: false });
+  expect(decodeTransfer(bytes, "identity")).toMatchObject({
+    content: bytes,
+    hasTail: false,
+    isPlain: false,
+    isDamaged: false,
+  });
 });

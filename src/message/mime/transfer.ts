@@ -1,13 +1,17 @@
+import { decodeLeniently, isDigit } from "./base64.ts";
+
 /** Names of the transfer encodings of RFC 2045 6 that change bytes, and one for the others. */
 export type TransferEncoding = "base64" | "quoted-printable" | "identity";
 
 /** The content of a part without its transfer encoding. */
 export interface Transferred {
   content: Buffer;
-  /** Whether bytes behind the end of base64 were left out, such as the footer of a mailing list. */
+  /** Whether bytes after the end of base64 were left out, such as the footer of a mailing list. */
   hasTail: boolean;
   /** Whether the header says base64 of content that is none. It stays as it is. */
   isPlain: boolean;
+  /** Whether base64 has foreign characters or padding inside, which decoders read in different ways. */
+  isDamaged: boolean;
 }
 
 /** Decodes the content of a part. Never throws; invalid bytes are skipped, or stay as they are. Time is linear. */
@@ -16,89 +20,8 @@ export function decodeTransfer(bytes: Buffer, encoding: TransferEncoding): Trans
   return found(encoding === "identity" ? bytes : decodeQuotedPrintable(bytes));
 }
 
-function found(content: Buffer, { hasTail = false, isPlain = false } = {}): Transferred {
-  return { content, hasTail, isPlain };
-}
-
-/** A line with foreign characters is still data if it has no white space, and is this long or has few of them. */
-const DAMAGED_LINE_CHARS_MIN = 60;
-const FOREIGN_SHARE_MAX = 1 / 8;
-/** Data that continues behind its end has a line of this length, or ends in padding. */
-const CONTINUED_LINE_CHARS_MIN = 32;
-
-/**
- * RFC 2045 6.8. Data ends at a line with other characters, and behind padding or an empty line unless base64 continues
- * there: some programs encode a file piece by piece.
- */
-function decodeBase64(bytes: Buffer): Transferred {
-  const text = bytes.toString("latin1");
-  if (isClean(text)) return found(Buffer.from(text, "base64"));
-  let data = "";
-  let hasEnded = false;
-  let isContinued = false;
-  for (let at = 0; at < text.length; ) {
-    const lf = text.indexOf("\n", at);
-    const end = lf < 0 ? text.length : lf + 1;
-    const line = text.slice(at, end).trim();
-    if (line === "") hasEnded ||= data !== "";
-    else {
-      if (hasEnded && !isContinued) {
-        if (!continues(text.slice(at), data.endsWith("="))) return found(decodeGroups(data), { hasTail: true });
-        isContinued = true;
-      }
-      const isData = /^[A-Za-z0-9+/]*={0,3}$/.test(line);
-      const isDamaged = !isData && isDamagedData(line);
-      if (!isData && !isDamaged) {
-        return data === "" ? found(bytes, { isPlain: true }) : found(decodeGroups(data), { hasTail: true });
-      }
-      data += line;
-      hasEnded ||= line.endsWith("=");
-    }
-    at = end;
-  }
-  return found(decodeGroups(data));
-}
-
-/** Whether a line is base64 with characters in it that decoders ignore (RFC 2045 6.8). */
-function isDamagedData(line: string): boolean {
-  if (/\s|:\/\//.test(line)) return false;
-  const foreign = line.match(/[^A-Za-z0-9+/=]/g)?.length ?? 0;
-  return line.length >= DAMAGED_LINE_CHARS_MIN || foreign <= line.length * FOREIGN_SHARE_MAX;
-}
-
-/** Decodes everything that can be base64, as decoders do that look for no end. */
-export function decodeAllBase64(bytes: Buffer): Buffer {
-  return decodeGroups(bytes.toString("latin1").replace(/[^A-Za-z0-9+/=]+/g, ""));
-}
-
-/** Whether a text is base64 with padding at its end at most, and without white space between its words. */
-function isClean(text: string): boolean {
-  // An empty line may be the end of the data.
-  const body = text.trim();
-  if (/\n[ \t\r]*\n/.test(body) || /\S[ \t]+[^\s=]/.test(body)) return false;
-  const other = text.search(/[^A-Za-z0-9+/\s]/);
-  return other < 0 || (text[other] === "=" && !/[^=\s]/.test(text.slice(other)));
-}
-
-/**
- * Whether a text that follows the end of base64 is base64 as well. An empty line alone ends nothing. Behind padding it
- * has to be in whole groups of four characters.
- */
-function continues(text: string, isPadded: boolean): boolean {
-  if (/[^A-Za-z0-9+/=\s]/.test(text)) return false;
-  if (!isPadded) return true;
-  const lines = text.split("\n").map((line) => line.trim());
-  const characters = lines.reduce((sum, line) => sum + line.length, 0);
-  const isLikely = lines.some((line) => line.endsWith("=") || line.length >= CONTINUED_LINE_CHARS_MIN);
-  return isLikely && characters % 4 === 0;
-}
-
-/** Decodes base64 that may have padding between its pieces. */
-function decodeGroups(data: string): Buffer {
-  const out = Buffer.allocUnsafe(Math.ceil((data.length / 4) * 3));
-  let length = 0;
-  for (const piece of data.split(/=+/)) length += out.write(piece, length, "base64");
-  return out.subarray(0, length);
+function found(content: Buffer, { hasTail = false, isPlain = false, isDamaged = false } = {}): Transferred {
+  return { content, hasTail, isPlain, isDamaged };
 }
 
 const TAB = 0x09;
@@ -106,6 +29,125 @@ const LF = 0x0a;
 const CR = 0x0d;
 const SPACE = 0x20;
 const EQUALS = 0x3d;
+
+/** A line with foreign characters is still data if it has no white space, and is this long or has few of them. */
+const DAMAGED_LINE_CHARS_MIN = 60;
+const FOREIGN_SHARE_MAX = 1 / 8;
+/** Data that continues after its end has a line of this length, or ends in padding. */
+const CONTINUED_LINE_CHARS_MIN = 32;
+
+/**
+ * RFC 2045 6.8. Data ends at a line with other characters, and after padding or an empty line unless base64 continues
+ * there: some programs encode a file piece by piece.
+ */
+function decodeBase64(bytes: Buffer): Transferred {
+  const text = bytes.toString("latin1");
+  if (isClean(text)) return found(Buffer.from(text, "base64"));
+  /** Where the data ends. */
+  let end = 0;
+  let isPadded = false;
+  let hasEnded = false;
+  let isContinued = false;
+  let isDamaged = false;
+  const decoded = (hasTail: boolean) => {
+    const content = isDamaged ? decodeLeniently(bytes.subarray(0, end)) : Buffer.from(text.slice(0, end), "base64");
+    return found(content, { hasTail, isDamaged });
+  };
+  for (let at = 0; at < bytes.length; ) {
+    const line = base64Line(bytes, at);
+    const { characters, foreign } = line;
+    at = line.end;
+    if (characters === 0) hasEnded ||= end > 0;
+    else {
+      if (hasEnded && !isContinued) {
+        if (!continues(bytes, line.start, isPadded)) return decoded(true);
+        isContinued = true;
+      }
+      const isLikely = characters >= DAMAGED_LINE_CHARS_MIN || foreign <= characters * FOREIGN_SHARE_MAX;
+      const isData = !line.hasGap && isLikely && (foreign === 0 || !text.slice(line.start, line.end).includes("://"));
+      if (!isData) return end === 0 ? found(bytes, { isPlain: true }) : decoded(true);
+      isDamaged ||= foreign > 0 || line.hasInnerPadding || (isPadded && line.hasDigit);
+      isPadded ||= line.hasPadding;
+      hasEnded ||= line.endsPadded;
+      end = line.end;
+    }
+  }
+  return decoded(false);
+}
+
+/** What is in a line of a base64 part. */
+interface Base64Line {
+  start: number;
+  /** After its line end. */
+  end: number;
+  /** How many characters it has that are no white space, and how many of them are neither digits nor padding. */
+  characters: number;
+  foreign: number;
+  hasDigit: boolean;
+  hasPadding: boolean;
+  /** Whether anything follows a "=". */
+  hasInnerPadding: boolean;
+  /** Whether the last character is a "=". */
+  endsPadded: boolean;
+  /** Whether there is white space between its words. */
+  hasGap: boolean;
+}
+
+function base64Line(bytes: Buffer, start: number): Base64Line {
+  let end = start;
+  let characters = 0;
+  let foreign = 0;
+  let hasDigit = false;
+  let hasPadding = false;
+  let hasInnerPadding = false;
+  let endsPadded = false;
+  let hasGap = false;
+  let isAfterBlank = false;
+  for (let isOpen = true; isOpen && end < bytes.length; end++) {
+    const byte = bytes[end] as number;
+    if (byte === LF) isOpen = false;
+    else if (byte === SPACE || byte === TAB) isAfterBlank = characters > 0;
+    else if (byte !== CR) {
+      characters++;
+      endsPadded = byte === EQUALS;
+      if (endsPadded) hasPadding = true;
+      else {
+        hasGap ||= isAfterBlank;
+        hasInnerPadding ||= hasPadding;
+        if (isDigit(byte)) hasDigit = true;
+        else foreign++;
+      }
+      isAfterBlank = false;
+    }
+  }
+  return { start, end, characters, foreign, hasDigit, hasPadding, hasInnerPadding, endsPadded, hasGap };
+}
+
+/** Whether a text is base64 with padding at its end at most, and without white space between its words. */
+function isClean(text: string): boolean {
+  // An empty line may be the end of the data.
+  const body = text.trim();
+  if (/\n[ \t\r]*\n/.test(body) || /\S[ \t]+[^\s=]/.test(body)) return false;
+  const other = text.search(/[^A-Za-z0-9+/ \t\r\n]/);
+  return other < 0 || (text[other] === "=" && !/[^=\s]/.test(text.slice(other)));
+}
+
+/**
+ * Whether bytes that follow the end of base64 are base64 as well. An empty line alone ends nothing. After padding it
+ * has to be in whole groups of four characters.
+ */
+function continues(bytes: Buffer, from: number, isPadded: boolean): boolean {
+  let total = 0;
+  let isLikely = false;
+  for (let at = from; at < bytes.length; ) {
+    const { characters, end, endsPadded, foreign } = base64Line(bytes, at);
+    if (foreign > 0) return false;
+    at = end;
+    total += characters;
+    isLikely ||= endsPadded || characters >= CONTINUED_LINE_CHARS_MIN;
+  }
+  return !isPadded || (isLikely && total % 4 === 0);
+}
 
 /** RFC 2045 6.7. White space before a line end was added on the way; an "=" that begins no code stays. */
 function decodeQuotedPrintable(bytes: Buffer): Buffer {

@@ -9,6 +9,14 @@ export function cleanText(text: string): string {
     .toWellFormed();
 }
 
+/** Text with one space for each run of spaces and tabs, without those at line ends, and without empty lines at its end. */
+export function squeezed(text: string): string {
+  return text
+    .replace(/[ \t]+/g, " ")
+    .replaceAll(" \n", "\n")
+    .trimEnd();
+}
+
 /** Like `cleanText`, on one line: each run of white space becomes one space. */
 export function cleanLine(text: string): string {
   return cleanText(text).replace(/\s+/g, " ").trim();
@@ -24,10 +32,11 @@ const FILENAME_CHARS_MAX = 2_000;
  * refuses, no control, invisible or direction-changing characters, no dots at its ends. `fallback` if nothing is left.
  */
 export function cleanFilename(name: string, fallback: string): string {
+  const line = name.replace(/[ \t\r\n]+/g, " ");
   const looked =
-    name.length <= FILENAME_CHARS_MAX
-      ? name
-      : name.slice(0, FILENAME_CHARS_MAX / 2) + name.slice(-FILENAME_CHARS_MAX / 2);
+    line.length <= FILENAME_CHARS_MAX
+      ? line
+      : line.slice(0, FILENAME_CHARS_MAX / 2) + line.slice(-FILENAME_CHARS_MAX / 2);
   const visible = cleanLine(looked.replace(/[\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g, ""));
   const plain = withoutEnds(visible.replace(/[/\\:*?"<>|]/g, "_"), ". ");
   if (plain === "") return fallback;

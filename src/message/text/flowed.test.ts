@@ -5,6 +5,7 @@ test.each<[name: string, text: string, joinsWords: boolean, expected: string]>([
   ["lines that go on", "one \r\ntwo \r\nthree\r\nfour", false, "one two three\nfour"],
   ["DelSp", "one \r\ntwo", true, "onetwo"],
   ["an empty line ends a paragraph", "one \n\ntwo", false, "one \ntwo"],
+  ["a line of white space does, too", "one\n  \ntwo", false, "one\n \ntwo"],
   [
     "a stuffed line",
     " From here\n >quoted in the text\n  indented",

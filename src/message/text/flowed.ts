@@ -19,7 +19,8 @@ export function unflowed(text: string, joinsWords: boolean): string {
     const isSeparator = words === "-- ";
     if (quotes !== depth || isSeparator) close();
     depth = quotes;
-    const isFlowed = words.endsWith(" ") && !isSeparator;
+    // A line of nothing but white space is empty to its reader, and to a signature (RFC 6376 3.4.4).
+    const isFlowed = words.endsWith(" ") && words.trim() !== "" && !isSeparator;
     paragraph.push(isFlowed && joinsWords ? words.slice(0, -1) : words);
     if (!isFlowed) close();
   }

@@ -47,9 +47,12 @@ const hasDigit = /\p{Nd}/u;
 /** Invisible marks of direction, which programs put around names and addresses. */
 const marks = /[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 
-/** The line as its reader sees it: without marks of direction, and with plain spaces. */
+/**
+ * The line as its reader sees it: without marks of direction, and with one plain space for each run of white space, which
+ * a host on the way may lengthen without breaking a signature (RFC 6376 3.4.4).
+ */
 export function plainLine(line: string): string {
-  return line.replace(marks, "").replace(/[\u00a0\u202f\u3000]/g, " ");
+  return line.replace(marks, "").replace(/[ \t\u00a0\u202f\u3000]+/g, " ");
 }
 
 /** Whether a text names a day: a year or a date in numbers. */

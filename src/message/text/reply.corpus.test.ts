@@ -72,6 +72,14 @@ test.each(entries.map((entry) => [entry.name, entry] as const))("%s: no word of 
   expect(kept.filter((word) => word === "OLDTEXT")).toEqual([]);
 });
 
+test.each(entries.map((entry) => [entry.name, entry] as const))(
+  "%s: the width of gaps does not matter",
+  (_name, entry) => {
+    const wide = entry.text.replace(/[ \t]+/g, " ".repeat(500)).replaceAll("\n", "  \n");
+    expect(wordsOf(replyText(wide, entry.subject))).toEqual(wordsOf(replyText(entry.text, entry.subject)));
+  },
+);
+
 test(`at most ${KEPT_TOO_MUCH} words of the corpus are kept that do not belong`, () => {
   const tooMuch = entries.flatMap((entry) => {
     const extra = missing(wordsOf(replyText(entry.text, entry.subject)), entry.words);

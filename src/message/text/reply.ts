@@ -27,6 +27,15 @@ const POINTING_LINES_MAX = 12;
  * Lines of `text` end in LF. Time is linear in the text: each line is read alone, or with a few beside it.
  */
 export function replyText(text: string, subject = ""): string {
+  return kept(text, subject, ["words", "blank"]);
+}
+
+/** Like `replyText`, with signatures: all that is not a quoted message or its introduction. */
+export function withoutQuotes(text: string, subject: string): string {
+  return kept(text, subject, ["words", "blank", "signature"]);
+}
+
+function kept(text: string, subject: string, wanted: readonly Kind[]): string {
   // White space at the end of a line must not matter: a DKIM signature does not cover it (RFC 6376 3.4.4).
   const lines = collapseBlankLines(text.split("\n").map((line) => line.trimEnd()));
   const plain = lines.map((line) => plainLine(line).trimEnd());
@@ -38,8 +47,8 @@ export function replyText(text: string, subject = ""): string {
   let run: string[] = [];
   for (const [i, line] of lines.entries()) {
     const kind = kinds[i];
-    if (kind === "words" || kind === "blank") {
-      if (kind === "words" || run.length > 0) run.push(line);
+    if (wanted.includes(kind as Kind)) {
+      if (kind !== "blank" || run.length > 0) run.push(line);
       continue;
     }
     if (kind === "quote") while (run.at(-1) === "") run.pop();

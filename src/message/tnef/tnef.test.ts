@@ -238,6 +238,21 @@ describe("winmail.dat", () => {
     });
   });
 
+  test("that has files past the limit of the message stays, with a defect", async () => {
+    const files = (count: number) =>
+      stream(...Array.from({ length: count }, () => file("a.txt", Buffer.from("words"))));
+    const [first, second, third] = [files(300), files(201), files(200)].map((tnef) => tnef.toString("base64"));
+    const part = "Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n";
+    const parts = [first, second, third].map((content) => `--b\r\n${part}${content}\r\n`);
+    const raw = Buffer.from(
+      `From: a@b.example\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n${parts.join("")}--b--\r\n`,
+    );
+    const { attachments, defects } = await readMail(raw, limits);
+    expect(attachments.filter(({ filename }) => filename === "a.txt")).toHaveLength(300);
+    expect(attachments.filter(({ filename }) => filename === "winmail.dat")).toHaveLength(2);
+    expect(defects.map(({ code }) => code)).toContain("tnef_unreadable");
+  });
+
   test.each<[string, Buffer]>([
     ["cut off", stream(file("a.txt", Buffer.from("words"))).subarray(0, -30)],
     ["something else", Buffer.from("not TNEF at all")],

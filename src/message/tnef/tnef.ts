@@ -28,19 +28,23 @@ const ATTRIBUTE_HEAD_BYTES = 9;
 const CHECKSUM_BYTES = 2;
 /** Real files have ten, and five for each attachment. */
 const ATTRIBUTES_MAX = 50_000;
+/** Files in one mail, with those in messages in it. */
 const FILES_MAX = 500;
 /** Messages inside messages. */
 const DEPTH_MAX = 4;
 /** RTF read of one mail, with all messages in it: that of a long mail with a long thread has 1 MB. */
 const RTF_BYTES_MAX = 3 * 1024 * 1024;
 
-/** How much RTF is still read. */
-export interface RtfBudget {
+/** What is still read of one mail. */
+export interface TnefBudget {
+  /** Bytes of RTF. */
   bytesLeft: number;
+  /** Files, in all TNEF together. */
+  filesLeft: number;
 }
 
-export function newRtfBudget(): RtfBudget {
-  return { bytesLeft: RTF_BYTES_MAX };
+export function newTnefBudget(): TnefBudget {
+  return { bytesLeft: RTF_BYTES_MAX, filesLeft: FILES_MAX };
 }
 
 /** Ids of attributes, with the type of their data in the upper half (MS-OXTNEF 2.1.3.2). */
@@ -81,7 +85,7 @@ const iidMessage = Buffer.from("0703020000000000c000000000000046", "hex");
  * Reads a file in TNEF. Null if it is not one, is cut off, or is past a limit. Checksums are not compared: some programs
  * write wrong ones. Never throws; time is linear, and contents are not copied.
  */
-export function readTnef(bytes: Buffer, budget = newRtfBudget(), depth = 0): TnefMessage | null {
+export function readTnef(bytes: Buffer, budget = newTnefBudget(), depth = 0): TnefMessage | null {
   try {
     return depth > DEPTH_MAX ? null : read(bytes, budget, depth);
   } catch (error) {
@@ -97,7 +101,7 @@ interface OpenFile {
   properties: Properties;
 }
 
-function read(bytes: Buffer, budget: RtfBudget, depth: number): TnefMessage | null {
+function read(bytes: Buffer, budget: TnefBudget, depth: number): TnefMessage | null {
   if (bytes.readUInt32LE(0) !== SIGNATURE) return null;
   let codepage = 1252;
   let subject = "";
@@ -121,7 +125,8 @@ function read(bytes: Buffer, budget: RtfBudget, depth: number): TnefMessage | nu
     else if (id === attribute.body) body = textOf(data);
     else if (id === attribute.messageProperties) properties = readProperties(data, codepage);
     else if (id === attribute.fileBegins) {
-      if (files.length === FILES_MAX) return null;
+      if (budget.filesLeft === 0) return null;
+      budget.filesLeft--;
       files.push({ title: "", data: null, properties: new Map() });
     } else if (file && id === attribute.fileTitle) file.title = textOf(data);
     else if (file && id === attribute.fileData) file.data = data;
@@ -151,7 +156,7 @@ function read(bytes: Buffer, budget: RtfBudget, depth: number): TnefMessage | nu
   };
 }
 
-function readFile({ title, data, properties }: OpenFile, budget: RtfBudget, depth: number): TnefFile | null {
+function readFile({ title, data, properties }: OpenFile, budget: TnefBudget, depth: number): TnefFile | null {
   const filename = stringOf(properties, property.longFilename) || title || stringOf(properties, property.filename);
   const contentId = stringOf(properties, property.contentId);
   const object = bytesOf(properties, property.data);

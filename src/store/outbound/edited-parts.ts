@@ -4,7 +4,10 @@ import type { OriginalContent } from "../schema.ts";
 /** The parts in which two contents of a message differ. */
 export function editedParts(before: OriginalContent, after: OriginalContent): EditedPart[] {
   const [old, now] = [partsOf(before), partsOf(after)];
-  return editableParts.filter((part) => JSON.stringify(old[part]) !== JSON.stringify(now[part]));
+  const isSame = (a: unknown, b: unknown) =>
+    // Texts may have megabytes, which JSON would copy.
+    typeof a === "string" || typeof b === "string" ? a === b : JSON.stringify(a) === JSON.stringify(b);
+  return editableParts.filter((part) => !isSame(old[part], now[part]));
 }
 
 function partsOf({ to, cc, bcc, subject, text, html, attachments }: OriginalContent): Record<EditedPart, unknown> {

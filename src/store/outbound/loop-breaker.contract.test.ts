@@ -7,6 +7,7 @@ import {
   claimRecipients,
   decision,
   later,
+  mailFor,
   outboundFor,
   unlimited,
   watch,
@@ -162,6 +163,25 @@ onEveryDatabase((it) => {
     const others = `<0100018f2a3b4c5d-${crypto.randomUUID()}-000000@email.amazonses.com>`;
     const holds = [20, 21, 22, 23].map((ms) => followUp(others, ms));
     expect((await Promise.all(holds)).filter(({ hold }) => hold?.rule === "loop")).toHaveLength(1);
+  });
+
+  test("mail that only claims to be from the address answers nothing, unless it names the agent's mail", async () => {
+    const agent = await addAgent(it.store);
+    const to = `${unique("ops")}@people.example`;
+    let ms = 0;
+    const turn = async (forgery: (id: string) => Parameters<typeof addMessage>[2]) => {
+      const alerted = outboundFor(agent.id, { limits, now: later(ms++), recipients: [to] });
+      alerted.message.content.inReplyTo = null;
+      const message = (await it.store.acceptOutbound(alerted))!.message;
+      const { verdict } = mailFor(agent.id);
+      const claimed = { from: [{ address: to, name: "" }], verdict: { ...verdict, verified: false } };
+      await addMessage(it.store, agent.id, { ...claimed, receivedAt: later(ms++), ...forgery(message.emailMessageId) });
+      return message.hold?.rule;
+    };
+    for (let i = 0; i < 6; i++) expect(await turn(() => ({}))).toBeUndefined();
+    const rules: (string | undefined)[] = [];
+    for (let i = 0; i < 5; i++) rules.push(await turn((id) => ({ references: [id], inReplyTo: id })));
+    expect(rules).toEqual([undefined, undefined, undefined, undefined, "loop"]);
   });
 
   test("a list or help desk that answers from another address makes a loop too", async () => {

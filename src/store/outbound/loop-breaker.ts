@@ -24,8 +24,9 @@ function partsOf(key: string): { kind: string; name: string } {
 /**
  * Returns those of the keys for which a new message is an answer, and so may be a turn of a loop. A reply to a message
  * that is not the agent's own, under either of its ids, is one for all of its keys; any other message is one where mail
- * has come in since the agent's last: in the conversation; from the address, or in the conversation of the last message
- * to it, because a list or a help desk answers from another. An agent that writes unasked makes no loop, however often.
+ * has come in since the agent's last: in the conversation; from the address, if that is proven; or in the conversation
+ * of the last message to the address, because a list or a help desk answers from another, and only who has the agent's
+ * mail can answer there. An agent that writes unasked makes no loop, however often.
  */
 export function* answeredKeys(
   s: Scope,
@@ -75,14 +76,19 @@ const selectLastInConversation = statement(
       .limit(1),
 );
 
-const selectLastFrom = statement(({ db, t: { messages } }, p: Params<{ agentId: string; address: string }>) =>
-  db
-    .select({ at: messages.createdAt })
+/** Mails that claim an address among which a proven one is looked for, so that a flood of forged ones costs little. */
+const CLAIMS_MAX = 1_000;
+
+const selectLastProven = statement(({ db, t: { messages } }, p: Params<{ agentId: string; address: string }>) => {
+  const claims = db
+    .select({ at: messages.createdAt, verified: messages.verified })
     .from(messages)
     .where(and(eq(messages.agentId, p.agentId), eq(messages.fromAddress, p.address)))
     .orderBy(desc(messages.createdAt))
-    .limit(1),
-);
+    .limit(CLAIMS_MAX)
+    .as("claims");
+  return db.select({ at: claims.at }).from(claims).where(eq(claims.verified, true)).orderBy(desc(claims.at)).limit(1);
+});
 
 /** Whether mail of this key has come in after the last that the agent sent. */
 function* hasBeenAnswered(s: Scope, agentId: string, key: string): Verb<boolean> {
@@ -93,7 +99,7 @@ function* hasBeenAnswered(s: Scope, agentId: string, key: string): Verb<boolean>
     const [sent] = received ? yield* selectLastSentIn(s, { agentId, conversationId: name }) : [];
     return received !== undefined && (!sent || received.at > sent.at);
   }
-  const [from] = yield* selectLastFrom(s, { agentId, address: name });
+  const [from] = yield* selectLastProven(s, { agentId, address: name });
   const [sent] = yield* selectLastSentTo(s, { agentId, address: name });
   if (!sent) return from !== undefined;
   if (from && from.at > sent.at) return true;

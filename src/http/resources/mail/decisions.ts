@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
+import { counterparts } from "../../../approval/attached-files.ts";
 import type { Mailbox, OutboundAttachment } from "../../../mail.ts";
-import { htmlFromText } from "../../../message/html/from-text.ts";
 import { distinct } from "../../../outbound/reply.ts";
 import { listedAttachments } from "../../../outbound/send.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
@@ -20,7 +20,7 @@ import { notFound } from "../../framework/problem.ts";
 import { type RouteDeps, resource } from "../../framework/resource.ts";
 import { REASON_CHARS_MAX } from "../../pages/approval-pages.ts";
 import { decider } from "./decider.ts";
-import { counterpart, ownOutbound } from "./outbound.ts";
+import { ownOutbound } from "./outbound.ts";
 import { editedPartsOf, providerMessageId, withBodyOnWire } from "./outbound-wire.ts";
 import * as input from "./send-input.ts";
 import { outcomeOf, prefersAsync, submitFailures } from "./submit.ts";
@@ -125,13 +125,15 @@ export function decisions(deps: RouteDeps) {
     input.checkCount(recipients, complain, config.limits);
     // A reviewer may hand back what there is.
     if (given.subject !== message.subject) input.checkSubject(given.subject, complain);
+    const before = { ...content, subject: message.subject };
+    // Before the texts are converted, which takes long.
+    if (editedParts(before, { ...before, ...recipients }).length > 0) await input.checkKnown(given, complain, deps);
     if (errors.size > 0) throw invalid([...errors].map(([field, problem]) => ({ field, message: problem })));
     const said = input.contentOf(contentIn(given));
-    const bodies = await bodiesOf(content, given);
+    const bodies = await bodiesOf(message, given);
     const { replyTo, inReplyTo, references, headers } = content;
     const subject = given.subject ?? message.subject;
     const attachments = given.attachments === undefined ? await keptAttachments(message) : said.attachments;
-    const before = { ...content, subject: message.subject };
     const after = { ...content, ...recipients, ...bodies, subject, attachments: listedAttachments(attachments) };
     const isSame = editedParts(before, after).length === 0;
     if (isSame && (given.attachments === undefined || (await hasFiles(message, attachments)))) return null;
@@ -166,25 +168,24 @@ export function decisions(deps: RouteDeps) {
    * is made from it. Formatting that text cannot express is then lost. If both are given, both are used unchanged.
    */
   async function bodiesOf(
-    { text, html }: StoredOutbound["message"]["content"],
+    message: StoredOutbound["message"],
     { body_text: newText, body_html: newHtml }: EditedContent,
   ): Promise<{ text: string; html: string | null }> {
+    const { text, html } = message.content;
     if (newHtml === undefined) {
-      const isOther = newText !== undefined && newText !== text;
-      return { text: newText ?? text, html: html !== null && isOther ? htmlFromText(newText) || null : html };
+      if (newText === undefined || newText === text || html === null) return { text: newText ?? text, html };
+      return { text: newText, html: (await deps.offload.htmlFromText(message, newText)) || null };
     }
     if (newText !== undefined || newHtml === "" || newHtml === html)
       return { text: newText ?? text, html: newHtml || null };
-    // Loaded with its parser only when needed: a server without mail does without it.
-    const { htmlToText } = await import("../../../message/html/text.ts");
-    return { text: htmlToText(newHtml), html: newHtml };
+    return { text: await deps.offload.htmlToText(message, newHtml), html: newHtml };
   }
 
   /** The parts of a message that its listed attachments became. */
-  async function filesOf({ id, content: { attachments } }: StoredOutbound["message"]) {
-    const bytes = attachments.length > 0 ? await store.outboundBytes(id) : null;
-    const parts = bytes ? await deps.offload.attachments(bytes) : [];
-    return attachments.map((listed) => counterpart(listed, attachments, parts));
+  async function filesOf(message: StoredOutbound["message"]) {
+    const { attachments } = message.content;
+    const bytes = attachments.length > 0 ? await store.outboundBytes(message.id) : null;
+    return counterparts(attachments, bytes ? await deps.offload.attachments(message, bytes) : []);
   }
 
   /** Whether these files have the bytes of the message's attachments, one by one. */

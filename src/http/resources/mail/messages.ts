@@ -86,9 +86,9 @@ export function messages(deps: RouteDeps) {
 
   /** A message's bytes, and the path of one of its attachments; null if it lists no such attachment. */
   async function ownPart(caller: Caller, { email, id, index }: { email: string; id: string; index: string }) {
-    const { raw, content } = await ownMessage(caller, email, id);
+    const { message, raw, content } = await ownMessage(caller, email, id);
     const path = pathOf(index);
-    return { raw, path: content.attachments.some((one) => one.index === path?.[0]) ? path : null };
+    return { message, raw, path: content.attachments.some((one) => one.index === path?.[0]) ? path : null };
   }
 
   /** The headers are signed for each answer, because receivers refuse old signatures. */
@@ -284,8 +284,8 @@ export function messages(deps: RouteDeps) {
       "/:id/attachments/:index",
       ({ params, caller, exchange }) =>
         exchange.withWholeMessage(async () => {
-          const { path, raw } = await ownPart(caller, params);
-          const read = path && (await deps.offload.attachment(raw, path));
+          const { message, path, raw } = await ownPart(caller, params);
+          const read = path && (await deps.offload.attachment(message, raw, path));
           if (!read) throw notFound("attachment");
           const { content_type: type, filename } = read.attachment;
           return download(exchange, read.content, type, filename || `attachment-${params.index}`);
@@ -302,8 +302,8 @@ export function messages(deps: RouteDeps) {
       "/:id/attachments/:index/message",
       ({ params, caller, exchange }) =>
         exchange.withWholeMessage(async () => {
-          const { path, raw } = await ownPart(caller, params);
-          const mail = path && (await deps.offload.attachedMessage(raw, path));
+          const { message, path, raw } = await ownPart(caller, params);
+          const mail = path && (await deps.offload.attachedMessage(message, raw, path));
           if (!mail) throw notFound("attached message");
           return sized(exchange, attachedOnWire(mail));
         }, "child"),

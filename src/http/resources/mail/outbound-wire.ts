@@ -32,7 +32,7 @@ export async function withBodyOnWire(
 ): Promise<Static<typeof Outbound>> {
   const { status, content, review: kept } = outbound.message;
   const review = status === "pending_approval" ? await reviews.of(outbound) : null;
-  const links = (review ?? kept)?.links ?? (await offload.links(content.text, content.html));
+  const links = (review ?? kept)?.links ?? (await offload.links(outbound.message, content.text, content.html));
   return onWire(outbound, links, review);
 }
 

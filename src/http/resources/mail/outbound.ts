@@ -1,5 +1,5 @@
 import { type Static, Type } from "@sinclair/typebox";
-import { counterpart } from "../../../approval/attached-files.ts";
+import { counterparts } from "../../../approval/attached-files.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import type { OutboundFilter, Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
 import type { Store } from "../../../store/store.ts";
@@ -18,8 +18,6 @@ import { decider } from "./decider.ts";
 import { asBase64 } from "./message-wire.ts";
 import { type ListedOutbound, readOutbound } from "./outbound-list.ts";
 import { outboundOnWire, withBodyOnWire } from "./outbound-wire.ts";
-
-export { counterpart } from "../../../approval/attached-files.ts";
 
 /** The page that reviewers' programs count on (WIRE). */
 const PENDING_PAGE_SIZE = 100;
@@ -53,15 +51,17 @@ export function outbound(deps: RouteDeps) {
   /** A message with its texts and, while it waits for approval, with the bytes of its files. */
   async function shownWhole(found: StoredOutbound, exchange: Exchange, withData = true) {
     const shown = await withBodyOnWire(found, deps);
-    const { id, status, content } = found.message;
+    const { message } = found;
+    const { id, status, content } = message;
     const listed = content.attachments;
     if (!withData || status !== "pending_approval" || listed.length === 0) return shown;
     const parts = await exchange.withWholeMessage(async () => {
       const bytes = await store.outboundBytes(id);
-      return bytes ? offload.attachments(bytes) : [];
+      return bytes ? offload.attachments(message, bytes) : [];
     }, "child");
-    const attachments = listed.map((one) => {
-      const content = counterpart(one, listed, parts)?.content;
+    const files = counterparts(listed, parts);
+    const attachments = listed.map((one, i) => {
+      const content = files[i]?.content;
       return { ...one, ...optional("data", content && asBase64(content)) };
     });
     return { ...shown, attachments };
@@ -151,11 +151,11 @@ export function outbound(deps: RouteDeps) {
         exchange.withWholeMessage(async () => {
           const { message } = await ownOutbound(store, caller, params.id);
           const listed = message.content.attachments;
-          const wanted = listed.find((attachment) => String(attachment.index) === params.index);
+          const place = listed.findIndex((attachment) => String(attachment.index) === params.index);
+          const wanted = listed[place];
           const bytes = wanted && (await store.outboundBytes(message.id));
-          if (!wanted || !bytes) throw notFound("attachment");
-          const found = counterpart(wanted, listed, await offload.attachments(bytes));
-          if (!found) throw notFound("attachment");
+          const found = bytes && counterparts(listed, await offload.attachments(message, bytes))[place];
+          if (!wanted || !found) throw notFound("attachment");
           return download(exchange, found.content, wanted.content_type, wanted.filename);
         }, "child"),
       operation({

@@ -1,6 +1,6 @@
 import { Type } from "@sinclair/typebox";
 import type { OutboundAttachment } from "../../../mail.ts";
-import { type Texts, withForwarded, withQuote } from "../../../message/quote.ts";
+import type { QuoteRequest, Texts } from "../../../message/quote.ts";
 import {
   distinct,
   forwardSubject,
@@ -39,16 +39,6 @@ function leftOut(unproven: Unproven[]): string | undefined {
     `The reply did not go to the addresses in ${fields.join(" and ")}, because the signature that proves the sender does not ` +
     "cover them. To write to them anyway, POST /api/v1/send with to and reply_to_message_id."
   );
-}
-
-/** Failure `invalid_request` if the texts with what they quote are longer than a message may have. */
-function checkTexts(texts: Texts): void {
-  for (const [field, text] of [["body", texts.text] as const, ["html_body", texts.html ?? ""] as const])
-    if (Buffer.byteLength(text) > TEXT_BYTES_MAX)
-      throw invalid(
-        [{ field, message: `makes more than ${TEXT_BYTES_MAX} bytes with what it quotes` }],
-        `Shorten ${field}, or send \`quote_history: false\`.`,
-      );
 }
 
 /** Addresses that a sentence names for one field. */
@@ -112,7 +102,7 @@ export function replies(deps: RouteDeps) {
 
   /** The files of the original that a forward includes. */
   async function enclosed(
-    { original, raw }: Found,
+    { original, raw, agent }: Found & { agent: AgentRow },
     include: (typeof inclusions)[number],
   ): Promise<OutboundAttachment[]> {
     const bytes = include === "none" ? null : await raw();
@@ -121,7 +111,7 @@ export function replies(deps: RouteDeps) {
       const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
       return [{ filename, contentType: "message/rfc822", content: bytes }];
     }
-    const read = await deps.offload.attachments(bytes, { opens: true });
+    const read = await deps.offload.attachments({ userId: agent.userId, agentId: agent.id }, bytes, { opens: true });
     return read.map(({ attachment: { filename, content_type, content_id }, content }) => ({
       filename,
       contentType: content_type,
@@ -130,12 +120,25 @@ export function replies(deps: RouteDeps) {
     }));
   }
 
-  /** The message with HTML that may stand in another mail, beside the pictures in `files`. */
-  async function quotableOf({ quotable }: Found, files: readonly OutboundAttachment[]) {
-    const { html } = quotable;
-    if (html === null) return quotable;
+  /**
+   * The texts with the message below them, whose HTML shows the pictures in `files`. Failure `invalid_request` if they
+   * are then longer than a message may have.
+   */
+  async function quotedBelow(
+    { text, html }: Texts,
+    { quotable: original, agent }: Found & { agent: AgentRow },
+    type: QuoteRequest["type"],
+    files: readonly OutboundAttachment[],
+  ): Promise<Texts> {
     const contentIds = files.flatMap(({ contentId }) => contentId ?? []);
-    return { ...quotable, html: await deps.offload.quotableHtml(html, contentIds) };
+    const request = { own: { text, html }, original, type, contentIds, bytesMax: TEXT_BYTES_MAX };
+    const made = await deps.offload.quote({ userId: agent.userId, agentId: agent.id }, request);
+    if (!("tooLong" in made)) return made;
+    const field = made.tooLong === "text" ? "body" : "html_body";
+    throw invalid(
+      [{ field, message: `makes more than ${TEXT_BYTES_MAX} bytes with what it quotes` }],
+      `Shorten ${field}, or send \`quote_history: false\`.`,
+    );
   }
 
   /** The recipients of a reply. Failure `invalid_request` if the original does not say whom to answer. */
@@ -156,8 +159,8 @@ export function replies(deps: RouteDeps) {
     .post(
       "/:id/reply",
       async ({ params, body, caller, request, exchange, set, status }) => {
-        const { agent, ...found } = await findOwn(caller, params.email, params.id);
-        const { original } = found;
+        const found = await findOwn(caller, params.email, params.id);
+        const { agent, original } = found;
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const { recipients, unproven } = answered(
           original,
@@ -166,8 +169,7 @@ export function replies(deps: RouteDeps) {
           input.readRecipients(given),
         );
         const content = input.contentOf(given);
-        const texts = given.quote_history ? withQuote(content, await quotableOf(found, [])) : content;
-        checkTexts(texts);
+        const texts = given.quote_history ? await quotedBelow(content, found, "reply", []) : content;
         const outcome = await submit(
           deps,
           {
@@ -207,8 +209,8 @@ export function replies(deps: RouteDeps) {
     .post(
       "/:id/forward",
       async ({ params, body, caller, request, exchange, set, status }) => {
-        const { agent, ...found } = await findOwn(caller, params.email, params.id);
-        const { original } = found;
+        const found = await findOwn(caller, params.email, params.id);
+        const { agent, original } = found;
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const content = input.contentOf(given);
         const files = await enclosed(found, given.include ?? "attachments");
@@ -221,11 +223,10 @@ export function replies(deps: RouteDeps) {
           return { ...file, contentId };
         });
         const attachments = [...content.attachments, ...quoted];
-        const texts = isQuoted ? withForwarded(content, await quotableOf(found, quoted)) : content;
-        checkTexts(texts);
         const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
         const { outboundMessageSize: max } = limits;
         if (bytes > max) throw invalid([{ field: "include", message: `makes ${bytes} bytes; the limit is ${max}` }]);
+        const texts = isQuoted ? await quotedBelow(content, found, "forward", quoted) : content;
         const outcome = await submit(
           deps,
           {

@@ -1,6 +1,6 @@
 import type { Static } from "@sinclair/typebox";
-import { type Quotable, quotedDate } from "../../../message/quote.ts";
-import { inboundOriginal, type Original, outboundOriginal } from "../../../outbound/reply.ts";
+import type { Quotable } from "../../../message/quote.ts";
+import { inboundOriginal, type Original, outboundOriginal, quotedDate } from "../../../outbound/reply.ts";
 import type { SendRequest } from "../../../outbound/send.ts";
 import type { Outbound } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";

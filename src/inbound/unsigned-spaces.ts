@@ -1,0 +1,117 @@
+import { ATTACHED_DEPTH_MAX, type Defect, isMessageFile, type ReadMail } from "../mail.ts";
+import { asBuffer, findBody } from "../message/headers.ts";
+import { withoutEnd } from "../message/mime/structure.ts";
+import { type ReadLimits, readAttachments, readMail } from "../message/read.ts";
+import { squeezed } from "../message/text/clean.ts";
+import { withoutQuotes } from "../message/text/reply.ts";
+
+/** Longer than the fold that any program writes into a header. */
+const unusualFold = /[ \t\r\n]{32}/;
+/** Empty lines at the end of a body that cannot matter: they are far below any limit. */
+const END_BYTES_MAX = 1_024;
+/** Bytes of the body that are changed at once, so that all of it is never in memory as text. */
+const PIECE_BYTES = 256 * 1024;
+
+/**
+ * Whether a message says something else without the white space that relaxed canonicalization ignores (RFC 6376 3.4.2,
+ * 3.4.4): other words, other words of the writer's own, other people, files or times. If so, whoever passed the signed
+ * message on may have chosen what it says. Gaps and line ends alone do not count: honest mail has them of every width.
+ *
+ * Takes as long as reading the message once more, or little if it has no such white space.
+ * @param mail What the message says as it came.
+ * @param failure Why it could not be read, if so. It then counts as saying something else without the white space.
+ */
+export async function hangsOnUnsignedSpaces(
+  raw: Uint8Array,
+  mail: ReadMail,
+  limits: ReadLimits,
+  failure: Defect | null,
+): Promise<boolean> {
+  const other = withoutUnsignedSpaces(raw);
+  if (other === null || failure !== null) return other !== null;
+  return !(await isSaidAlike({ raw, mail }, other, limits, ATTACHED_DEPTH_MAX));
+}
+
+/** Whether two forms of a message say the same, the messages attached to them included. */
+async function isSaidAlike(
+  { raw, mail }: { raw: Uint8Array; mail: ReadMail },
+  other: Uint8Array,
+  limits: ReadLimits,
+  depth: number,
+): Promise<boolean> {
+  if (!isSame(mail, await readMail(other, limits))) return false;
+  if (mail.attachments.length === 0) return true;
+  const [files, others] = [await readAttachments(raw, limits), await readAttachments(other, limits)];
+  for (const [i, { attachment, content }] of files.entries()) {
+    const otherContent = others[i]?.content ?? new Uint8Array();
+    if (Buffer.compare(content, otherContent) === 0) continue;
+    if (withoutSpaces(content) !== withoutSpaces(otherContent)) return false;
+    if (depth === 0 || !isMessageFile(attachment)) continue;
+    const attached = { raw: content, mail: await readMail(content, limits) };
+    if (!(await isSaidAlike(attached, otherContent, limits, depth - 1))) return false;
+  }
+  return true;
+}
+
+/** Whether two readings differ only in white space, and in the marks of quotes, of which each line has one. */
+function isSame(a: ReadMail, b: ReadMail): boolean {
+  if (factsOf(a) !== factsOf(b) || bare(a.subject) !== bare(b.subject)) return false;
+  if (bare(markupOf(a)) !== bare(markupOf(b))) return false;
+  // The reader of replies sees lines like this.
+  if (squeezed(a.text) === squeezed(b.text)) return true;
+  // In flowed text (RFC 3676), white space decides what is one line, and so which lines look like a letterhead:
+  // signatures count as words.
+  const own = (mail: ReadMail) => bare(withoutQuotes(mail.text, mail.subject));
+  return bare(a.text) === bare(b.text) && own(a) === own(b);
+}
+
+function factsOf({ attachments, calendar, cc, date, from, inReplyTo, messageId, references, replyTo, to }: ReadMail) {
+  const files = attachments.map(({ content_id, content_type, filename }) => [filename, content_type, content_id]);
+  return bare(JSON.stringify([from, to, cc, replyTo, messageId, inReplyTo, references, date, calendar, files]));
+}
+
+/** Plain text between pieces of HTML has its marks and line ends there. */
+function markupOf({ html }: ReadMail): string {
+  return html?.replace(/<br\/>|&gt;/g, "") ?? "";
+}
+
+function bare(text: string): string {
+  return text.replace(/[\s>]+/g, "");
+}
+
+function withoutSpaces(content: Uint8Array): string {
+  return asBuffer(content)
+    .toString("latin1")
+    .replace(/[ \t\r\n]+/g, "");
+}
+
+/** The message as a relaxed signature sees it; null if that is as it came, but for what programs usually write. */
+function withoutUnsignedSpaces(raw: Uint8Array): Buffer | null {
+  const bytes = asBuffer(raw);
+  const { bodyStart } = findBody(bytes);
+  const header = bytes.toString("latin1", 0, bodyStart);
+  const body = withoutEnd(bytes, bodyStart).subarray(bodyStart);
+  const endBytes = bytes.length - bodyStart - body.length;
+  if (!unusualFold.test(header) && endBytes <= END_BYTES_MAX && isRelaxed(body)) return null;
+  const pieces: Buffer[] = [Buffer.from(relaxed(header.replace(/\r?\n(?=[ \t])/g, "")), "latin1")];
+  for (let start = 0; start < body.length; ) {
+    const lineEnd = body.indexOf(0x0a, start + PIECE_BYTES);
+    const end = lineEnd < 0 ? body.length : lineEnd + 1;
+    const piece = body.subarray(start, end);
+    pieces.push(isRelaxed(piece) ? piece : Buffer.from(relaxed(piece.toString("latin1")), "latin1"));
+    start = end;
+  }
+  return Buffer.concat([...pieces, Buffer.from("\r\n")]);
+}
+
+function isRelaxed(lines: Buffer): boolean {
+  return !["\t", "  ", " \r\n", " \n"].some((one) => lines.includes(one));
+}
+
+/** Lines end in CRLF, or in LF, which becomes CRLF when a signature is verified. */
+function relaxed(lines: string): string {
+  return lines
+    .replace(/[ \t]+/g, " ")
+    .replaceAll(" \r\n", "\r\n")
+    .replaceAll(" \n", "\n");
+}

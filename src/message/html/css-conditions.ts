@@ -1,0 +1,88 @@
+/** Which readers the rules of a conditional group are for (CSS Conditional 3, Media Queries 4). */
+
+/**
+ * `always`: all who read on a screen. `wide` and `narrow`: those of wide or of narrow screens. `others`: some others,
+ * such as those with a dark theme, or nobody. `unknown`: it takes a browser to tell.
+ */
+export type Readers = "always" | "wide" | "narrow" | "others" | "unknown";
+
+/** Screens have between these numbers of pixels, roughly. */
+const SCREEN_PIXELS_MIN = 320;
+const SCREEN_PIXELS_MAX = 3_000;
+
+/** @param prelude An at-rule from its `@` to its block. Null if its block has no rules that apply to elements. */
+export function readersOf(prelude: string): Readers | null {
+  const [, name = "", written = ""] = /^@([\w-]+)([\s\S]*)$/.exec(prelude) ?? [];
+  const condition = written.toLowerCase().replace(/\s+/g, " ").trim();
+  switch (name.toLowerCase()) {
+    case "layer":
+      return "always";
+    case "media":
+      return mediaReaders(condition);
+    case "supports":
+      return supportReaders(condition);
+    case "container":
+    case "scope":
+      return "unknown";
+    default:
+      return null;
+  }
+}
+
+/** Readers for whom both conditions hold. */
+export function both(one: Readers, other: Readers): Readers {
+  if (one === other || other === "always") return one;
+  if (one === "always") return other;
+  return one === "unknown" || other === "unknown" ? "unknown" : "others";
+}
+
+function mediaReaders(list: string): Readers {
+  if (list === "") return "always";
+  const found = list.split(",").map((query) => queryReaders(query.trim()));
+  for (const one of ["always", "unknown", "wide", "narrow"] as const)
+    if (found.includes(one)) return one === "wide" && found.includes("narrow") ? "always" : one;
+  return "others";
+}
+
+function queryReaders(query: string): Readers {
+  const parts = query.replace(/^only /, "").split(" and ");
+  const isNot = /^not [a-z]/.test(parts[0] ?? "");
+  let readers: Readers = "always";
+  for (const [i, part] of parts.entries()) {
+    const type = i === 0 ? part.replace(/^not /, "") : part;
+    if (/^[a-z]+$/.test(type)) readers = both(readers, type === "all" || type === "screen" ? "always" : "others");
+    else if (/^\([^()]*\)$/.test(part)) readers = both(readers, featureReaders(part.slice(1, -1).trim()));
+    else return "unknown";
+  }
+  if (!isNot) return readers;
+  // `not print` is every screen; what remains of screens after a condition on their size is not worth telling apart.
+  if (readers === "always") return "others";
+  return parts.length === 1 ? "always" : "unknown";
+}
+
+/** Features that some readers have and others do not. */
+const someHave =
+  /^(?:prefers-[a-z-]+|orientation|(?:min-|max-)?(?:resolution|aspect-ratio)|-[a-z-]*device-pixel-ratio)(?: ?:|$)/;
+
+function featureReaders(feature: string): Readers {
+  const [, side, dimension, amount, unit] =
+    /^(min|max)-(?:device-)?(width|height) ?: ?(\d{1,9}(?:\.\d{1,9})?)(px|em|rem)?$/.exec(feature) ?? [];
+  if (side !== undefined) {
+    const pixels = Number(amount) * (unit === "em" || unit === "rem" ? 16 : 1);
+    if (side === "min") return pixels <= SCREEN_PIXELS_MIN ? "always" : dimension === "width" ? "wide" : "others";
+    return pixels >= SCREEN_PIXELS_MAX ? "always" : dimension === "width" ? "narrow" : "others";
+  }
+  if (/^(?:min-)?color(?: ?: ?[1-8])?$/.test(feature)) return "always";
+  return someHave.test(feature) ? "others" : "unknown";
+}
+
+/** Properties that every browser has known for long, and values that need not be looked at. */
+const supported =
+  /^\( ?(?:(?:background|border|margin|padding|max|min)(?:-[a-z-]+)?|color|cursor|display|float|font(?:-[a-z-]+)?|height|left|opacity|overflow|position|right|text-[a-z-]+|top|visibility|width) ?: ?[^()]*\)$/;
+
+function supportReaders(condition: string): Readers {
+  const parts = condition.split(" and ");
+  // Mail asks for properties with a vendor's prefix to reach the readers of that vendor.
+  if (parts.some((part) => /^\( ?-[a-z]+-[a-z-]+ ?:[^()]*\)$/.test(part))) return "others";
+  return parts.every((part) => supported.test(part)) ? "always" : "unknown";
+}

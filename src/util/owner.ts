@@ -1,0 +1,6 @@
+/** Whose work a task is. Accounts take turns, and so do the agents of one account. */
+export interface Owner {
+  userId: string;
+  /** Null for what concerns no single agent. */
+  agentId: string | null;
+}
