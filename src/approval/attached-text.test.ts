@@ -105,6 +105,19 @@ test.each<[string, string, string, string | Uint8Array, string[]]>([
   ["a PDF of ASCII alone", "a.pdf", "application/pdf", "%PDF-1.4\nHello", ["binary"]],
   ["an archive by its first bytes", "a.txt", "text/plain", "PK\x03\x04Hello", ["binary"]],
   ["rich text", "a.rtf", "application/rtf", "{\\rtf1 Hello}", ["binary"]],
+  ["rich text without a version", "a.doc", "text/plain", "\n{\\rt Hello}", ["binary"]],
+  ["a PDF behind other text", "a.txt", "text/plain", `${" x".repeat(300)}\n%PDF-1.4\nHello`, ["binary"]],
+  ["PostScript", "a.txt", "text/plain", "%!PS\n(Hello) show", ["binary"]],
+  ["a page in a charset that browsers do not know", "a.html", "text/html", "<meta charset=utf-7>+AGc-", ["unreadable"]],
+  ["a drawing in such a charset", "a.svg", "", "<?xml version='1.0' encoding='cp037'?><svg/>", ["unreadable"]],
+  [
+    "a page of many charsets",
+    ...(["a.html", "text/html"] as const),
+    ["gbk", "big5", "euc-jp", "euc-kr", "koi8-r"].map((label) => `<meta charset=${label}>`).join(""),
+    ["unreadable"],
+  ],
+  ["a page in its own charset", "a.html", "text/html", Buffer.from("<meta charset=latin1>Gr\xfc\xdfe", "latin1"), []],
+  ["a page that cannot be in its own charset", "a.html", "text/html", '<meta charset="utf-16">Hello', []],
   ["text in UTF-16", "a.txt", "application/octet-stream", Buffer.from("\ufeffplain words 😀", "utf16le"), []],
   [
     "an archive behind text in UTF-16",
@@ -272,6 +285,86 @@ test.each<[string, string]>([
   const { texts, unsearched } = await read(filename, "application/octet-stream", `${before}${words}`);
   expect(texts.map(({ text }) => text)).toContain("the inner words");
   expect(unsearched).toEqual([]);
+});
+
+/** Words in full-width letters of charsets of East Asia. */
+const gbk = Buffer.from("a3e7a3e5a3e8a3e5a3e9a3ed", "hex");
+const shiftJis = Buffer.from("829382858283829282858294", "hex");
+
+/** A word in ISO-8859-7, which nothing but its name suggests. */
+const greek = Buffer.from("ecf5f3f4e9eafc", "hex");
+
+test.each<[string, string, string, string, Buffer, string]>([
+  ["a page", "a.html", "text/html", '<meta charset="GBK">', gbk, "geheim"],
+  ["a page in references", "a.htm", "", "<meta charset='&#105;so-8859-7'>", greek, "μυστικό"],
+  [
+    "a page with the charset late",
+    "a.html",
+    "text/html",
+    `${"<p>x".repeat(900)}<META charset = iso-8859-7>`,
+    greek,
+    "μυστικό",
+  ],
+  [
+    "a page with http-equiv",
+    "a.html",
+    "text/html; charset=utf-8",
+    "<meta content='text/html;charset =  greek' http-equiv=content-type>",
+    greek,
+    "μυστικό",
+  ],
+  ["XML", "a.xml", "", `<?xml version='1.0'${" ".repeat(600)}encoding = 'iso-8859-7' ?><a>`, greek, "μυστικό"],
+  ["a style sheet", "a.css", "text/css", '@charset "ISO-8859-7"; /*', greek, "μυστικό"],
+  ["a page of no charset", "a.html", "text/html", "<p>", shiftJis, "secret"],
+  ["a page of no charset, damaged", "a.html", "text/html", "<p>\xff", gbk, "geheim"],
+  ["a text", "a.txt", `text/plain;${" ".repeat(20)}charset=gbk`, "", gbk, "geheim"],
+  ["a text of two charsets", "a.txt", "text/plain; charset=utf-8; charset=gbk", "", gbk, "geheim"],
+])("the words of %s are searched in its charset", async (_, filename, type, before, words, shown) => {
+  const content = Buffer.concat([Buffer.from(before, "latin1"), words]);
+  const file = await read(filename, type, content);
+  expect(file.unsearched).toEqual([]);
+  // The same as a part of an attached message.
+  const part = await read("b.eml", "message/rfc822", mixed(base64Part(type || "application/x-a", content, filename)));
+  for (const { texts } of [file, part])
+    expect(texts.map(({ form, text }) => (form === "raw" ? "" : text.normalize("NFKC"))).join()).toContain(shown);
+});
+
+test("a part of an attached message is read in the charset that it declares", async () => {
+  const content = Buffer.from("F4E5F1F6", "hex");
+  const message = mixed(base64Part("text/csv; charset=iso-8859-7", content, "a.csv"));
+  expect((await read("a.eml", "message/rfc822", message)).texts.map(({ text }) => text)).toContain("τερφ");
+});
+
+test("a text in UTF-16 without a mark is read as declared", async () => {
+  const { texts, unsearched } = await read("a.txt", "text/plain; charset=utf-16be", Buffer.from("ff473000ff48", "hex"));
+  expect(texts.map(({ text }) => text)).toContain("ｇ　ｈ");
+  expect(unsearched).toEqual([]);
+});
+
+test("a calendar is unfolded before it is decoded, and after", async () => {
+  const bytes = Buffer.from("SUMMARY:Gesch\xc3\r\n \xa4ft, fal\r\n\tcon", "latin1");
+  const { texts } = await read("a.ics", "text/calendar", bytes);
+  expect(texts.map(({ text }) => text)).toContain("SUMMARY:Geschäft, falcon");
+  const wide = Buffer.from("\ufeffSUMMARY:fal\r\n con", "utf16le");
+  expect((await read("a.ics", "text/calendar", wide)).texts.map(({ text }) => text)).toContain("SUMMARY:falcon");
+});
+
+test.each<[string, string]>([
+  ["a.ics", "application/octet-stream"],
+  ["a.vcf", ""],
+  ["a", "text/directory"],
+  ["a.txt", "application/octet-stream"],
+])("programs make links of bare names in %s (%s)", async (filename, type) => {
+  const { texts } = await read(filename, type, "DESCRIPTION:see www.evil.example");
+  expect(texts.map(({ form }) => form)).toEqual(["words"]);
+});
+
+test.each<[string, string, string]>([
+  ["a.ics", "text/calendar", "X-ALT-DESC;FMTTYPE=text/html:se&shy\\;cret"],
+  ["a.md", "application/octet-stream", "*se&shy;cret*"],
+])("HTML inside %s is searched as such", async (filename, type, content) => {
+  const { texts } = await read(filename, type, content);
+  expect(texts.some(({ form, text }) => form === "html" && text.includes("se&shy;cret"))).toBe(true);
 });
 
 const zip = Buffer.concat([

@@ -11,6 +11,7 @@ import { readTnef } from "../message/tnef/tnef.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import { filesIn, isFolded, unfolded, withoutEscapes } from "./folded-text.ts";
 import { secretKinds } from "./secrets.ts";
+import { latin1, textReadings } from "./text-readings.ts";
 
 /** One text of a message that a recipient could read after it has left. */
 export interface OutgoingText {
@@ -73,14 +74,20 @@ interface File {
 const sealedType = /^application\/(?:x-)?(?:pkcs7-mime|pgp-encrypted)$/;
 /** Types that carry their content in another form than text. */
 const otherType =
-  /^(?:image\/(?!svg)|audio\/|video\/|font\/|application\/(?:pdf|zip|gzip|x-tar|vnd\.|msword|rtf))|^text\/rtf$/;
-/** First bytes of files that pack their text: PDF, ZIP (also office files), gzip, 7z, RAR, xz, bzip2, zstd, RTF. */
-const packed = /^(?:%PDF-|PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|BZh|\x28\xb5\x2f\xfd|\{\\rtf)/;
+  /^(?:image\/(?!svg)|audio\/|video\/|font\/|application\/(?:pdf|zip|gzip|x-tar|vnd\.|msword|(?:x-)?rtf|postscript))|^text\/rtf$/;
+/** First bytes of files that pack their text: ZIP (also office files), gzip, 7z, RAR, xz, bzip2, zstd, RTF, PostScript. */
+const packed = /^\s*(?:PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!|\xfd7zXZ|BZh|\x28\xb5\x2f\xfd|\{\\rt|%!PS)/;
+/** Bytes at the beginning within which readers look for the header of a PDF (ISO 32000-1, Annex H 3.4.1). */
+const PDF_BYTES_MAX = 1024;
 const messageType = /^message\/(?:rfc822|global|partial|external-body)$/;
 /** File names of messages. A saved page with its resources is a message too (RFC 2557). */
 const messageName = /\.(?:eml|mht|mhtml)$/i;
-/** File names that browsers open as markup, whatever the type. */
-const markupName = /\.(?:x?html?|xht|xml|svg)$/i;
+/** Types and file names that browsers open as markup, and Markdown, which has HTML inside. */
+const markupType = /^text\/(?:x-)?markdown$|^(?:text|application|image)\/(?:[\w.-]+\+)?(?:html|xml)$/;
+const markupName = /\.(?:x?html?|xht|xml|svg|md|markdown)$/i;
+/** Types and file names of texts in which programs make links of bare host names. */
+const proseType = /^text\/(?:plain|(?:x-)?markdown|csv)$/;
+const proseName = /\.(?:te?xt|md|markdown|csv)$/i;
 
 /**
  * Collects the texts of one attached file and of everything inside it. A message is read as a mail program reads it,
@@ -101,12 +108,13 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   const room = Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars));
   const head = file.content.subarray(0, Math.max(HEAD_BYTES, room * 4));
   const isCut = head.byteLength < file.content.byteLength;
-  const read = readText(head, file.contentType, type);
+  const read = textReadings(head, file.contentType);
   if (!read) miss(unsearched.length > 0 ? "encrypted" : "binary");
   else {
     if (!read.isWhole) miss("unreadable");
-    else if (otherType.test(type) || packed.test(latin1(file.content.subarray(0, 8)))) miss("binary");
-    for (const whole of read.texts) {
+    else if (otherType.test(type) || isPacked(latin1(head.subarray(0, PDF_BYTES_MAX)))) miss("binary");
+    const isInLines = isFolded(type, file.filename);
+    for (const whole of isInLines ? unfoldedTexts(head, file.contentType, read.texts) : read.texts) {
       const text = whole.slice(0, Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars)));
       budget.textChars -= text.length;
       // XML 1.0 4.2: what readers show in place of a reference to one of these is not looked up.
@@ -281,101 +289,35 @@ const encodedWord = /=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?(?:q\?|b\?([^?]{0,20
 /** Base64 that every program decodes alike. */
 const wholeBase64 = /^[A-Za-z0-9+/]*={0,2}\?$/;
 
-/** The forms in which a text is searched for links, by its type and name. Markup counts both as data and as HTML. */
-function formsOf(text: string, type: string, filename: string, where: string): OutgoingText[] {
-  const isMarkup =
-    /^(?:text|application|image)\/(?:[\w.-]+\+)?(?:html|xml)$/.test(type) ||
-    markupName.test(filename) ||
-    text.includes("</");
-  const isMessage = messageType.test(type);
-  const isProse = /^text\/(?:plain|markdown|csv|calendar|vcard|x-vcard|x-vcalendar)$/.test(type);
-  const isInLines = isFolded(type, filename);
-  const whole = isInLines ? unfolded(text) : text;
-  if (isMessage) return [{ where, text: whole, form: "raw" }];
-  const forms: OutgoingText[] = [{ where, text: whole, form: isProse ? "words" : "data" }];
-  if (isInLines && whole.includes("\\")) forms.push({ where, text: withoutEscapes(whole), form: "words" });
-  if (isMarkup) forms.push({ where, text: whole, form: "html" });
-  // XML 1.0 2.7: its content is text, also where HTML has a comment.
-  if (isMarkup && whole.includes("<![CDATA["))
-    forms.push({ where, text: whole.replaceAll("<![CDATA[", "").replaceAll("]]>", ""), form: "html" });
-  return forms;
+/** Whether a file packs its text, by its first bytes as Latin-1. */
+function isPacked(head: string): boolean {
+  return packed.test(head) || head.includes("%PDF-");
 }
 
 /**
- * Decodes the bytes in every way in which they are text; null if they are not. `isWhole`: no charset is left unread.
+ * The texts of a calendar or an address book with each property on one line. Lines may be folded inside a character
+ * (RFC 5545 3.1), so that most programs unfold the bytes, and some the text.
  */
-function readText(
-  content: Uint8Array,
-  contentType: string,
-  type: string,
-): { texts: string[]; isWhole: boolean } | null {
-  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
-  const [, label] = /;\s{0,5}charset\s{0,5}=\s{0,5}["']?([\w.:+-]{1,40})/i.exec(contentType) ?? [];
-  const declared = label === undefined ? null : decoder(label);
-  const isDeclared = /^text\/|^message\/|[/+](?:json|xml|yaml|x-yaml|javascript|sql|x-sh|csv)$/.test(type);
-  // Some readers join a charset in pieces (RFC 2231 3); others ignore it.
-  const isInPieces = /;\s{0,5}charset\*/i.test(contentType);
-  const isWhole = (label === undefined || declared !== null) && !isInPieces;
-  const marked = byteOrderMark(bytes);
-  if (marked || bytes.includes(0)) {
-    const wide = marked ?? wideCharset(bytes);
-    if (!wide && !isDeclared) return null;
-    const decoded = wide ? [new TextDecoder(wide).decode(bytes)] : [];
-    // UTF-32, or a stray zero: the letters are between the zeros.
-    // What only begins like text, as an archive behind a text does, has halves of surrogates.
-    const isText = wide !== null && !decoded.some((text) => text.includes("\ufffd"));
-    return { texts: [...decoded, latin1(bytes).replaceAll("\0", "")], isWhole: isWhole && isText };
-  }
-  const utf8 = bytes.toString("utf8");
-  const texts = [utf8];
-  if (declared) texts.push(declared.decode(bytes));
-  if (switches.test(utf8)) texts.push(new TextDecoder("iso-2022-jp").decode(bytes));
-  if (utf8.includes("\ufffd")) {
-    if (!isDeclared && !declared && !looksLikeText(bytes)) return null;
-    texts.push(new TextDecoder("windows-1252").decode(bytes));
-  }
-  return { texts: [...new Set(texts)], isWhole };
+function unfoldedTexts(bytes: Uint8Array, contentType: string, texts: readonly string[]): string[] {
+  const whole = bytes.includes(0) ? null : textReadings(Buffer.from(unfolded(latin1(bytes)), "latin1"), contentType);
+  return [...new Set([...(whole?.texts ?? []), ...texts.map(unfolded)])];
 }
 
-function decoder(label: string): TextDecoder | null {
-  try {
-    return new TextDecoder(label as Bun.Encoding);
-  } catch {
-    return null;
-  }
-}
-
-function byteOrderMark(bytes: Buffer): "utf-16le" | "utf-16be" | null {
-  if (bytes[0] === 0xff && bytes[1] === 0xfe) return "utf-16le";
-  return bytes[0] === 0xfe && bytes[1] === 0xff ? "utf-16be" : null;
-}
-
-/** Recognises UTF-16 by zeros in every other byte. */
-function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
-  const end = Math.min(bytes.length, HEAD_BYTES) & ~1;
-  let [even, odd] = [0, 0];
-  for (let i = 0; i < end; i += 2) {
-    if (bytes[i] === 0) even++;
-    if (bytes[i + 1] === 0) odd++;
-  }
-  if (odd > end / 8 && even < odd / 8) return "utf-16le";
-  return even > end / 8 && odd < even / 8 ? "utf-16be" : null;
-}
-
-/** How ISO-2022-JP switches charsets. A page can name that charset itself; browsers then show nothing there. */
-const switches = /\x1b[($]/;
-
-/** Whether bytes that are not UTF-8 are text in another charset: almost none are control characters. */
-function looksLikeText(bytes: Buffer): boolean {
-  const end = Math.min(bytes.length, HEAD_BYTES);
-  let controls = 0;
-  for (let i = 0; i < end; i++) {
-    const byte = bytes[i] as number;
-    if (byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0c && byte !== 0x0d && byte !== 0x1b) controls++;
-  }
-  return controls <= end / 100;
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+/** The forms in which a text is searched for links, by its type and name. Markup counts both as data and as HTML. */
+function formsOf(whole: string, type: string, filename: string, where: string): OutgoingText[] {
+  if (messageType.test(type)) return [{ where, text: whole, form: "raw" }];
+  const isInLines = isFolded(type, filename);
+  const isProse = isInLines || proseType.test(type) || proseName.test(filename);
+  const isNamedMarkup = markupType.test(type) || markupName.test(filename);
+  const texts = isInLines && whole.includes("\\") ? [whole, withoutEscapes(whole)] : [whole];
+  return texts.flatMap((text) => {
+    const forms: OutgoingText[] = [{ where, text, form: isProse ? "words" : "data" }];
+    // A calendar says of a property that it holds HTML.
+    const isMarkup = isNamedMarkup || text.includes("</") || (isInLines && /text\/html/i.test(text));
+    if (isMarkup) forms.push({ where, text, form: "html" });
+    // XML 1.0 2.7: its content is text, also where HTML has a comment.
+    if (isMarkup && text.includes("<![CDATA["))
+      forms.push({ where, text: text.replaceAll("<![CDATA[", "").replaceAll("]]>", ""), form: "html" });
+    return forms;
+  });
 }

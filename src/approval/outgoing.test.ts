@@ -67,3 +67,15 @@ test("a file in attached HTML, and in that of an attached message, is opened", a
     { name: "a file inside the attachment “b.eml”", why: "binary" },
   ]);
 });
+
+test("a file is read by the name and the type with which it leaves", async () => {
+  const fold = "NOTE:a.b\r\n .example";
+  const attachments = [
+    { filename: "a.ics\u200b. ", contentType: "application/octet-stream", content: Buffer.from(fold) },
+    { filename: "b", contentType: "text/plain;       charset=utf-16be; charset=utf-8", content: Buffer.from("\0a\0b") },
+    { filename: "c", contentType: "message/rfc822; x", content: Buffer.from("Subject: c\r\n\r\nd\0") },
+  ];
+  const { texts } = await outgoingTexts({ ...nobody, subject: "", text: "", html: null, attachments });
+  const found = texts.map(({ text }) => text);
+  for (const text of ["NOTE:a.b.example", "ab", "Subject: c"]) expect(found).toContain(text);
+});

@@ -1,4 +1,5 @@
 import type { HeaderField, Mailbox } from "../mail.ts";
+import { sentFile } from "../message/compose.ts";
 import { cssReadings } from "../message/html/css-text.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import { markupReadings, readMarkup } from "../message/html/markup.ts";
@@ -70,7 +71,7 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
     add("a file name", file.filename, "data");
     add("a Content-ID", file.contentId ?? "", "data");
     add("the type of an attachment", file.contentType, "data");
-    await open(file, `the attachment ${named(file.filename, `number ${i + 1}`)}`);
+    await open(leavingFile(file, i), `the attachment ${named(file.filename, `number ${i + 1}`)}`);
   }
   for (const { filename, content } of uuencodedFiles(text)) {
     add("a file name", filename, "data");
@@ -86,6 +87,16 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
     if (said.includes("-----BEGIN PGP MESSAGE") && !unsearched.some(({ name }) => name === where))
       unsearched.push({ name: where, why: "encrypted" });
   return { texts, unsearched };
+}
+
+/**
+ * An attachment with the name and the type with which it leaves. One that says it is a message or parts of one is
+ * opened as that, though some leave as plain bytes.
+ */
+export function leavingFile(file: Outgoing["attachments"][number], index: number): Outgoing["attachments"][number] {
+  const sent = sentFile(file, index);
+  const isMime = /^\s*(?:message|multipart)\//i.test(file.contentType);
+  return { ...file, ...sent, ...(isMime && { contentType: file.contentType }) };
 }
 
 function lines(parts: readonly string[]): string {

@@ -109,6 +109,10 @@ test.each<[string, Searched]>([
   ["quoted-printable", { text: github.replace(/./g, (c) => `=${c.charCodeAt(0).toString(16).toUpperCase()}`) }],
   ["character references in a text", { text: github.replace(/./g, (c) => `&#x${c.charCodeAt(0).toString(16)};`) }],
   ["escapes of JSON", { text: `{"k": "${github.replace(/./g, (c) => `\\u00${c.charCodeAt(0).toString(16)}`)}"}` }],
+  ["invisible characters in percent-encoding", { text: `https://a.example/?k=gh%E2%80%8B${github.slice(2)}` }],
+  ["invisible characters in quoted-printable", { text: `gh=C2=  \n=AD${github.slice(2)}` }],
+  ["invisible characters in Latin-1", { text: `gh%AD${github.slice(2)}` }],
+  ["escapes of JavaScript", { text: `"\\u{67}\\u{0068}${github.slice(2)}"` }],
   ["base64", { text: `Here: ${btoa(`The token is ${github}.`)}` }],
   ["lines of base64", { text: `${btoa(`The token is ${github}.`).replace(/.{24}/g, "$&\r\n")}\r\nThanks` }],
   ["lines of base64 that are padded each", { text: `${btoa("Good morning, Ann")}\r\n${btoa(`It is ${github}.`)}` }],
@@ -147,6 +151,11 @@ test.each<[string, string, boolean]>([
   ["a.c", "abc", false],
   ["(a+)+$", "aaaa", false],
   ["*secrets", "trade secrets", true],
+  ["straße 5", "Stra%C3%9Fe%205, %FF", true],
+  ["straße 5", "Stra%DFe%205", true],
+  ["straße 5", "Stra=C3=9Fe=205", true],
+  ["geschäftsgeheimnis", Buffer.from("Ein Geschäftsgeheimnis", "utf16le").toString("base64"), true],
+  ["geschäftsgeheimnis", Buffer.from("Ein Geschäftsgeheimnis", "latin1").toString("base64"), true],
   ["a*b*c*d*e*f*g*h*i", "a b c d e f g h i", true],
 ])("the pattern %p in %p: %p", (pattern, text, found) => {
   expect(readPattern(pattern)).toBeNull();

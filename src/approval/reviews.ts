@@ -10,7 +10,7 @@ import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
 import { compareBodies } from "./body-compare.ts";
 import { threadFields } from "./further-fields.ts";
-import { type Outgoing, outgoingTexts } from "./outgoing.ts";
+import { leavingFile, type Outgoing, outgoingTexts } from "./outgoing.ts";
 import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 
@@ -37,7 +37,8 @@ export async function heldReview(message: Outgoing, contentHash: string): Promis
   const budget = newFileBudget();
   let room = FILES_CHARS_MAX;
   for (const [index, file] of attachments.entries()) {
-    const found = await attachedTexts(file, `the attachment ${named(file.filename, `number ${index + 1}`)}`, budget);
+    const where = `the attachment ${named(file.filename, `number ${index + 1}`)}`;
+    const found = await attachedTexts(leavingFile(file, index), where, budget);
     unsearched.push(...found.unsearched);
     const [first] = found.texts;
     if (!first) continue;

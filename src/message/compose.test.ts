@@ -218,6 +218,7 @@ test.each([
 
 test.each([
   ["text/csv; charset=utf-8", "text/csv", "text/csv; charset=utf-8"],
+  ["text/csv;      CHARSET=utf-8; charset=gbk; x=y", "text/csv", "text/csv; charset=utf-8; name=data"],
   ["TEXT/Calendar; METHOD=REQUEST; name=x.ics", "text/calendar", "text/calendar; method=REQUEST"],
   ["multipart/mixed; boundary=x", "application/octet-stream", "application/octet-stream"],
   ["message/partial; id=x; number=1", "application/octet-stream", "application/octet-stream"],

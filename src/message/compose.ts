@@ -123,15 +123,25 @@ function withCrlf(text: string): string {
   return text.toWellFormed().replace(/\r\n?|\n/g, "\r\n");
 }
 
+/** The name and the type with which `compose` writes an attachment, unless it can write it as a message/rfc822. */
+export function sentFile(
+  { contentType, filename }: Pick<OutboundAttachment, "contentType" | "filename">,
+  index: number,
+): Pick<OutboundAttachment, "contentType" | "filename"> {
+  return {
+    filename: cleanFilename(filename, `attachment-${index + 1}`),
+    contentType: safeContentType(contentType),
+  };
+}
+
 function attachmentPart(attachment: OutboundAttachment, index: number, hasHtml: boolean) {
   const { buffer, byteOffset, byteLength } = attachment.content;
   const bytes = Buffer.from(buffer, byteOffset, byteLength);
-  const filename = cleanFilename(attachment.filename, `attachment-${index + 1}`);
+  const { filename, contentType: type } = sentFile(attachment, index);
   const message = isMessage(attachment.contentType) ? sendableMessage(bytes) : null;
   if (message) return { ...named("message/rfc822", "attachment", filename), content: message };
 
   const cid = hasHtml && /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/.test(attachment.contentId ?? "") && attachment.contentId;
-  const type = safeContentType(attachment.contentType);
   return { ...named(type, cid ? "inline" : "attachment", filename), content: bytes, ...(cid && { cid }) };
 }
 
@@ -196,15 +206,17 @@ const typeParameter = /^\s*([a-z]+)\s*=\s*"?([\w.+:-]{1,100})"?\s*$/i;
 const typeParameters = new Set(["charset", "method", "format", "profile", "version"]);
 
 /**
- * The type with its harmless parameters. Types whose content must itself be MIME, and invalid types (RFC 2045 5.1),
+ * The type with its harmless parameters, each once. Types whose content must itself be MIME, and invalid types (RFC 2045 5.1),
  * become application/octet-stream.
  */
 function safeContentType(given: string): string {
   const [type = "", ...parameters] = given.split(";");
   if (!typeToken.test(type.trim()) || /^\s*(?:multipart|message)\//i.test(type)) return "application/octet-stream";
-  const kept = parameters.flatMap((parameter) => {
-    const [, name = "", value] = typeParameter.exec(parameter) ?? [];
-    return typeParameters.has(name.toLowerCase()) ? [`; ${name.toLowerCase()}=${value}`] : [];
-  });
-  return `${type.trim().toLowerCase()}${kept.join("")}`;
+  const kept = new Map<string, string>();
+  for (const parameter of parameters) {
+    const [, name = "", value = ""] = typeParameter.exec(parameter) ?? [];
+    const key = name.toLowerCase();
+    if (typeParameters.has(key) && !kept.has(key)) kept.set(key, value);
+  }
+  return [type.trim().toLowerCase(), ...[...kept].map(([name, value]) => `${name}=${value}`)].join("; ");
 }

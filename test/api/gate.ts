@@ -74,8 +74,23 @@ const ruleCases: RuleCase[] = [
 
 const parted = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
 
-function attached(filename: string, content_type: string, content: string) {
+function attached(filename: string, content_type: string, content: string | Buffer) {
   return { attachments: [{ filename, content_type, data: Buffer.from(content).toString("base64") }] };
+}
+
+/** The text in UTF-8, with a fold (RFC 5545 3.1) inside its first character that is not ASCII. */
+function splitAtFold(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  const at = bytes.findIndex((byte) => byte >= 0x80) + 1;
+  return Buffer.concat([bytes.subarray(0, at), Buffer.from("\r\n "), bytes.subarray(at)]);
+}
+
+/** A word in full-width letters of GBK behind a text of ASCII. */
+function gbk(before: string, word: string): Buffer {
+  return Buffer.concat([
+    Buffer.from(before),
+    ...[...Buffer.from(word)].map((code) => Buffer.from([0xa3, code | 0x80])),
+  ]);
 }
 
 export function gateCases(it: ApiWorld): void {
@@ -154,6 +169,40 @@ export function gateCases(it: ApiWorld): void {
         expect({ status: free.status, is: free.body.status }).toEqual({ status: 200, is: "sent" });
       },
     );
+
+    test.each<[string, (word: string) => object]>([
+      [
+        "a calendar folded inside a character",
+        (word) => attached("a.ics", "text/calendar", splitAtFold(`NOTE:${word[0]}\u200b${word.slice(1)}`)),
+      ],
+      [
+        "an address book in quoted-printable",
+        (word) =>
+          attached("a.vcf", "text/vcard", `NOTE;ENCODING=QUOTED-PRINTABLE:${word[0]}=C2=AD${word.slice(1)}\r\n`),
+      ],
+      [
+        "an address in percent-encoding",
+        (word) => ({ html_body: `<a href="https://a.example/?q=${word[0]}%C2%AD${word.slice(1)}">a</a>` }),
+      ],
+      ["a page of its own charset", (word) => attached("a.html", "text/html", gbk(`<meta charset=gbk><p>`, word))],
+      [
+        "a drawing of its own charset",
+        (word) => attached("a.svg", "image/svg+xml", gbk(`<?xml version="1.0" encoding="GBK"?><svg>`, word)),
+      ],
+      [
+        "a file of a charset behind blanks",
+        (word) => attached("a.txt", "text/plain;         charset=gbk", gbk("", word)),
+      ],
+      ["a file of no charset", (word) => attached("a.txt", "text/plain", gbk("", word))],
+    ])("finds a secret in %s, as programs show it", async (_, body) => {
+      const agent = await it.newAgent();
+      const rules = { hitl_rules: { patterns: ["secrets"], unsearched: true }, hitl_notify_email: false };
+      await it.api.patch(path(agent), rules);
+      const send = async (word: string) =>
+        (await it.api.post("/api/v1/send", { ...mail, from: agent, ...body(word) })).body;
+      expect(await send(plantedSecret())).toMatchObject({ status: "pending_approval", hold: { rule: "pattern" } });
+      expect(await send(harmlessWord)).toMatchObject({ status: "sent" });
+    });
 
     test("finds a secret in what is forwarded", async () => {
       const agent = await it.newAgent();

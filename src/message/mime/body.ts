@@ -10,7 +10,7 @@ import { unflowed } from "../text/flowed.ts";
 import { fileType, contentOf as tnefContent, nameOf as tnefName } from "../tnef/message.ts";
 import { newTnefBudget, readTnef, type TnefMessage } from "../tnef/tnef.ts";
 import { base64Readings } from "./base64.ts";
-import { decodeText } from "./charset.ts";
+import { decodeText, isCharset, isUtf7 } from "./charset.ts";
 import { contentId, describedName, fileName, typeParameter } from "./part.ts";
 import { type MimePart, type ReadLimits, scanStructure } from "./structure.ts";
 import { decodeTransfer } from "./transfer.ts";
@@ -58,7 +58,7 @@ export interface BodyOptions {
   /**
    * Index of the attachment whose content is wanted, or all of them. With `every part`, parts count as attachments that
    * other programs may show instead of the text: alternatives that are left out here, text in charsets that not every
-   * program decodes, and files that are opened.
+   * program decodes, and files that are opened. Their types then have the charset.
    */
   wanted: number | "all" | "every part" | null;
   /** Whether what is packed in winmail.dat and S/MIME files counts as part of the message. */
@@ -108,6 +108,9 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (encoding !== "base64" && !type.startsWith("message/") && isStillEncoded(headOf(content)))
       defects.add("content_encoded");
     const filename = list(nameOf(part), type, cleanLine(contentId(part.header)), content);
+    const isKnown = charset !== null && isCharset(charset) && !isUtf7(charset);
+    if (wanted === "every part" && isKnown)
+      (files.at(-1) as AttachedFile).attachment.content_type = `${type}; charset=${charset}`;
     if (wanted === null && isCalendar(type, filename))
       calendars.push({ content, charset, method: typeParameter(part.header, "method") });
   };

@@ -224,10 +224,13 @@ const contentId = /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/;
 /** Fields that would make the recipient's program send an answer to an address. */
 const receiptFields = /^(?:disposition-notification-(?:to|options)|return-receipt-to|x-confirm-reading-to|errors-to)$/i;
 /**
- * Fields by which mail services and relays take commands, among them other recipients and other content: SendGrid,
- * SparkPost, Mandrill, Mailjet, Mailgun, MailerQ.
+ * Fields by which mail services and relays take commands, among them other recipients, templates, and links and pictures
+ * that count readers. By their documentation: AhaSend; SendGrid and Aurora SendCloud, SparkPost, UniOne, Mandrill,
+ * Mailjet, Mailgun, MailerQ, Postmark, Amazon SES, Brevo, Mailtrap, Tipimail, Sendmachine, MailerSend, SMTPeter,
+ * GreenArrow, Alibaba DirectMail, Contactlab, Leadpush, Unosend, Exchange; PowerMTA, IIS and ZoneMTA; ReachMail.
  */
-const commandFields = /^x-(?:smtpapi|msys-api|(?:mc|mj|mailjet|mailgun|mq)-.*)$/i;
+const commandFields =
+  /^(?:ahasend-.*|x-(?:smtpapi|msys-api|unione|(?:unione|mc|mj|mailjet|mailgun|mq|pm|ses|mailin|sib|mt|tm|sm|mailersend|smtpeter|greenarrow|alidm|clab|leadpush|unosend|ms-exchange)-.*|virtual-mta|sender|receiver|sending-zone|tracking))$/i;
 
 function checkHeaders(headers: Record<string, string>, complain: Complain): void {
   const seen = new Set<string>();
