@@ -225,7 +225,7 @@ const contentId = /^[\x21-\x3b\x3d\x3f-\x7e]{1,255}$/;
 const receiptFields = /^(?:disposition-notification-(?:to|options)|return-receipt-to|x-confirm-reading-to|errors-to)$/i;
 /**
  * Fields by which mail services and relays take commands, among them other recipients, templates, and links and pictures
- * that count readers. By their documentation: AhaSend; SendGrid and Aurora SendCloud, SparkPost, UniOne, Mandrill,
+ * that count readers. By their documentation or public code: AhaSend; SendGrid and Aurora SendCloud, SparkPost, UniOne, Mandrill,
  * Mailjet, Mailgun, MailerQ, Postmark, Amazon SES, Brevo, Mailtrap, Tipimail, Sendmachine, MailerSend, SMTPeter,
  * GreenArrow, Alibaba DirectMail, Contactlab, Leadpush, Unosend, Exchange; PowerMTA, IIS and ZoneMTA; ReachMail.
  */
