@@ -50,7 +50,7 @@ const details = {
   signed_unreadable: "A file that is signed with S/MIME cannot be opened.",
   message_encrypted: "A part is encrypted and cannot be read.",
   calendar_unreadable: "A calendar file cannot be read.",
-  calendar_truncated: "A calendar file is too large to be read.",
+  calendar_truncated: "A calendar file is too long to be read whole.",
   calendar_time_invalid: "A time in a calendar file cannot be read.",
   calendar_zone_unknown: "A calendar file names an unknown time zone.",
   // The text.

@@ -181,9 +181,125 @@ describe("times", () => {
     [[], "DTSTART:20260231T100000Z", "DTEND:20260615T100000Z", null, "2026-06-15T10:00:00Z", ["calendar_time_invalid"]],
     [[], "DTSTART:soon", "DURATION:PT1H", null, null, ["calendar_time_invalid"]],
     [[], "SUMMARY:Some day", undefined, null, null, []],
+    [
+      [],
+      "DTSTART;VALUE=DATE:99991231",
+      "DTEND;VALUE=DATE:99991231",
+      ...(["9999-12-31", "9999-12-31", []] as [string, string, string[]]),
+    ],
+    [[], "DTSTART;VALUE=DATE:99991231", undefined, "9999-12-31", null, ["calendar_time_invalid"]],
+    [[], "DTSTART:99990101T000000Z", "DURATION:P9999W", "9999-01-01T00:00:00Z", null, ["calendar_time_invalid"]],
   ])("%j %s %s", async (zones, first, second, start, end, defects) => {
     const lines = second === undefined ? [first] : [first, second];
     expect(await event(zones, ...lines)).toMatchObject({ start, end, defects });
+  });
+
+  const ofZone = (id: string, standard: string[], daylight: string[]) => [
+    ...["BEGIN:VTIMEZONE", `TZID:${id}`, "BEGIN:STANDARD", ...standard, "END:STANDARD"],
+    ...["BEGIN:DAYLIGHT", ...daylight, "END:DAYLIGHT", "END:VTIMEZONE"],
+  ];
+  const offsets = (from: string, to: string) => [`TZOFFSETFROM:${from}`, `TZOFFSETTO:${to}`];
+  const yearly = (rule: string) => `RRULE:FREQ=YEARLY;${rule}`;
+  const definitions: Record<string, string[]> = {
+    "Europe/Berlin": ofZone(
+      "Europe/Berlin",
+      ["DTSTART:19701025T030000", yearly("BYMONTH=10;BYDAY=-1SU"), ...offsets("+0200", "+0100")],
+      ["DTSTART:19700329T020000", yearly("BYMONTH=3;BYDAY=-1SU"), ...offsets("+0100", "+0200")],
+    ),
+    "America/New_York": ofZone(
+      "America/New_York",
+      ["DTSTART:20071104T020000", yearly("BYMONTH=11;BYDAY=1SU"), ...offsets("-0400", "-0500")],
+      ["DTSTART:20070311T020000", yearly("BYMONTH=3;BYDAY=2SU"), ...offsets("-0500", "-0400")],
+    ),
+    "Australia/Sydney": ofZone(
+      "Australia/Sydney",
+      ["DTSTART:20080406T030000", yearly("BYMONTH=4;BYDAY=1SU"), ...offsets("+1100", "+1000")],
+      ["DTSTART:20081005T020000", yearly("BYMONTH=10;BYDAY=1SU"), ...offsets("+1000", "+1100")],
+    ),
+  };
+  describe.each([
+    ["in the IANA database", () => []],
+    ["in the calendar", (id: string) => definitions[id] as string[]],
+  ])("where the clocks change, by a zone %s", (_, before) => {
+    test.each([
+      ["Europe/Berlin", "20261025T023000", "PT0S", "2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+02:00"],
+      ["Europe/Berlin", "20261025T015900", "PT1M", "2026-10-25T01:59:00+02:00", "2026-10-25T02:00:00+02:00"],
+      ["Europe/Berlin", "20261024T233000", "PT3H", "2026-10-24T23:30:00+02:00", "2026-10-25T02:30:00+02:00"],
+      ["Europe/Berlin", "20261024T233000", "PT4H", "2026-10-24T23:30:00+02:00", "2026-10-25T02:30:00+01:00"],
+      ["Europe/Berlin", "20261024T023000", "P1D", "2026-10-24T02:30:00+02:00", "2026-10-25T02:30:00+02:00"],
+      ["Europe/Berlin", "20261024T023000", "P1DT1H", "2026-10-24T02:30:00+02:00", "2026-10-25T02:30:00+01:00"],
+      ["Europe/Berlin", "20260329T023000", "PT1H", "2026-03-29T03:30:00+02:00", "2026-03-29T04:30:00+02:00"],
+      ["Europe/Berlin", "20260328T023000", "P1D", "2026-03-28T02:30:00+01:00", "2026-03-29T03:30:00+02:00"],
+      ["America/New_York", "20261101T013000", "PT0S", "2026-11-01T01:30:00-04:00", "2026-11-01T01:30:00-04:00"],
+      ["America/New_York", "20261101T003000", "PT1H30M", "2026-11-01T00:30:00-04:00", "2026-11-01T01:00:00-05:00"],
+      ["America/New_York", "20260308T023000", "PT0S", "2026-03-08T03:30:00-04:00", "2026-03-08T03:30:00-04:00"],
+      ["Australia/Sydney", "20260405T023000", "PT1H", "2026-04-05T02:30:00+11:00", "2026-04-05T02:30:00+10:00"],
+      ["Australia/Sydney", "20261004T023000", "PT0S", "2026-10-04T03:30:00+11:00", "2026-10-04T03:30:00+11:00"],
+    ])("%s %s %s", async (id, time, duration, start, end) => {
+      const lines = [`DTSTART;TZID=${id}:${time}`, `DURATION:${duration}`];
+      expect(await event(before(id), ...lines)).toMatchObject({ start, end, defects: [] });
+    });
+  });
+
+  test("an offset that no clock has is no definition of a zone", async () => {
+    const zone = ofZone(
+      "X",
+      ["DTSTART:19701025T030000", ...offsets("+0200", "+9959")],
+      ["DTSTART:19700329T020000", ...offsets("+0100", "+0200")],
+    );
+    const lines = ["DTSTART;TZID=X:20261025T023000", "DURATION:PT1H"];
+    expect(await event(zone, ...lines)).toMatchObject({
+      ...{ start: "2026-10-25T02:30:00", end: "2026-10-25T03:30:00", defects: ["calendar_zone_unknown"] },
+    });
+  });
+});
+
+describe("what is past a limit is not left out in silence", () => {
+  const cut = ["calendar_truncated"];
+  test("lines", async () => {
+    const many = (count: number) => find(calendarOf(Array<string>(count).fill("X-A:1"), ["UID:1"]));
+    expect(await many(19_995)).toMatchObject({ calendar: { uid: "1" }, defects: [] });
+    expect(await many(20_000)).toMatchObject({ calendar: null, defects: cut });
+  });
+
+  test.each<[string, string[], string[]]>([
+    ["a summary", [`SUMMARY:${"x".repeat(1_001)}`], cut],
+    ["a location whose end is on a long line", [`LOCATION:${"\\n".repeat(20_000)}Bonn`], cut],
+    [
+      "parameters",
+      [`ORGANIZER${Array.from({ length: 50 }, (_, i) => `;A${i}=b`).join("")};CN=Al:mailto:al@example.com`],
+      cut,
+    ],
+    ["a property that nobody reads", [`X-ALT-DESC:${"x".repeat(40_000)}`], []],
+    ["a description that is not shown", [`DESCRIPTION:${"x".repeat(40_000)}`], []],
+  ])("%s", async (_, lines, defects) => {
+    expect(await event([], ...lines)).toMatchObject({ defects });
+  });
+
+  test("a description that is shown", async () => {
+    const head = ["From: a@example.com", "Date: Mon, 1 Jun 2026 10:00:00 +0000", "Content-Type: text/calendar", ""];
+    const raw = [...head, calendarOf([], [`DESCRIPTION:${"x".repeat(40_000)}`])].join("\r\n");
+    const { defects } = await readMail(Buffer.from(raw), limits);
+    expect(defects.map(({ code }) => code)).toEqual(["part_truncated"]);
+  });
+
+  test("observances, and dates, of a zone", async () => {
+    const dates = Array<string>(300).fill("RDATE:20200101T000000");
+    const zone = ["BEGIN:VTIMEZONE", "TZID:X", "BEGIN:STANDARD", "DTSTART:20200101T000000"];
+    const end = ["TZOFFSETFROM:+0200", "TZOFFSETTO:+0100", "END:STANDARD", "END:VTIMEZONE"];
+    const time = "DTSTART;TZID=X:20260615T100000";
+    const unknown = { defects: ["calendar_zone_unknown"] };
+    expect(await event([...zone, ...dates, ...end], time)).toMatchObject(unknown);
+    const empty = Array<string[]>(300)
+      .fill([...zone.slice(2), ...end.slice(0, -1)])
+      .flat();
+    expect(await event([...zone.slice(0, 2), ...empty, "END:VTIMEZONE"], time)).toMatchObject(unknown);
+  });
+
+  test("files", async () => {
+    const file = { content: Buffer.from("BEGIN:VCALENDAR\r\nEND:VCALENDAR"), charset: null, method: "" };
+    expect(await findCalendar(Array(4).fill(file))).toMatchObject({ defects: [] });
+    expect(await findCalendar(Array(5).fill(file))).toMatchObject({ defects: cut });
   });
 });
 
@@ -193,6 +309,19 @@ describe("who, what and how", () => {
     ["an organizer without mailto", ["ORGANIZER;CN=Al:al@example.com"], { organizer: "al@example.com" }],
     ["an organizer elsewhere", ["ORGANIZER;EMAIL=al@example.com:invalid:nomail"], { organizer: "al@example.com" }],
     ["an organizer that is no address", ["ORGANIZER:mailto:a b@example.com"], { organizer: null }],
+    [
+      "an organizer with fields of a header",
+      ["ORGANIZER:mailto:al@a.example?subject=x"],
+      { organizer: "al@a.example" },
+    ],
+    ["an organizer in quotes", ['ORGANIZER:mailto:"a b"@a.example'], { organizer: '"a b"@a.example' }],
+    ["an organizer encoded", ["ORGANIZER:mailto:%22a%20b%22@a.example"], { organizer: '"a b"@a.example' }],
+    ["two organizers", ["ORGANIZER:mailto:al@a.example,bo@b.example"], { organizer: null }],
+    [
+      "escapes in a parameter",
+      ["ORGANIZER;CN=Al ^'x^'^nRoe^^^x:mailto:a@b.example"],
+      { organizer_name: 'Al "x" Roe^^x' },
+    ],
     ["what turns text around", ["SUMMARY:a\u202eb\\nc"], { summary: "ab c" }],
     ["small letters", ["summary:low"], { summary: "low" }],
     ["a line that is folded with a tab", ["SUMMARY:Bespre", "\tchung"], { summary: "Besprechung" }],
@@ -215,7 +344,7 @@ describe("who, what and how", () => {
 
   test("a calendar without an event is no invitation", async () => {
     const busy = "BEGIN:VCALENDAR\r\nBEGIN:VFREEBUSY\r\nEND:VFREEBUSY\r\nEND:VCALENDAR";
-    expect(await find(busy)).toEqual({ calendar: null, description: "", defects: [] });
+    expect(await find(busy)).toMatchObject({ calendar: null, description: "", defects: [] });
   });
 });
 

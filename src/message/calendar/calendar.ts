@@ -1,11 +1,10 @@
-import { type Calendar, splitAddress } from "../../mail.ts";
-import { asciiDomain } from "../../net/host-name.ts";
-import { directionControls } from "../addresses.ts";
+import type { Calendar } from "../../mail.ts";
+import { directionControls, readAddress } from "../addresses.ts";
 import type { DefectCode } from "../defects.ts";
 import { decodeText } from "../mime/charset.ts";
 import { cleanLine } from "../text/clean.ts";
 import { type Component, type Property, readComponents, textOf } from "./lines.ts";
-import { readWall, type Wall, type Zone, zoneOf } from "./zones.ts";
+import { instantOf, readWall, type Wall, type Zone, zoneOf } from "./zones.ts";
 
 /** A file that may be a calendar. */
 export interface CalendarFile {
@@ -20,6 +19,7 @@ export interface FoundCalendar {
   calendar: Calendar | null;
   /** What the event says of itself, for a message without a text. */
   description: string;
+  isDescriptionCut: boolean;
   defects: DefectCode[];
 }
 
@@ -32,6 +32,7 @@ const LINE_CHARS_MAX = 1_000;
 const DESCRIPTION_CHARS_MAX = 64 * 1024;
 const DAY_MS = 86_400_000;
 /** RFC 3339 has four digits for a year. */
+const YEAR_0_MS = Date.parse("0000-01-01T00:00:00Z");
 const YEAR_9999_MS = Date.UTC(9999, 11, 31);
 
 /** Whether a file is a calendar, by its type or name (RFC 5545 8.1). */
@@ -45,22 +46,28 @@ export function isCalendar(type: string, filename: string): boolean {
  */
 export async function findCalendar(files: readonly CalendarFile[]): Promise<FoundCalendar> {
   const defects = new Set<DefectCode>();
-  for (const file of files.slice(0, CALENDARS_MAX)) {
+  for (const [i, file] of files.entries()) {
+    if (i === CALENDARS_MAX) {
+      defects.add("calendar_truncated");
+      break;
+    }
     if (file.content.length > CALENDAR_BYTES_MAX) {
       defects.add("calendar_truncated");
       continue;
     }
     try {
       const { text } = await decodeText(file.content, file.charset, false);
-      const calendar = readComponents(text).find(({ name }) => name === "VCALENDAR");
+      const { components, isCut } = readComponents(text);
+      if (isCut) defects.add("calendar_truncated");
+      const calendar = components.find(({ name }) => name === "VCALENDAR");
       if (!calendar) defects.add("calendar_unreadable");
       const found = calendar && readEvent(calendar, file.method);
-      if (found) return { ...found, defects: [...defects, ...found.defects] };
+      if (found) return { ...found, defects: [...new Set([...defects, ...found.defects])] };
     } catch {
       defects.add("calendar_unreadable");
     }
   }
-  return { calendar: null, description: "", defects: [...defects] };
+  return { calendar: null, description: "", isDescriptionCut: false, defects: [...defects] };
 }
 
 /** The calendar's event, or of a series with exceptions its pattern; null if it has no event. */
@@ -71,7 +78,17 @@ function readEvent(calendar: Component, typeMethod: string): FoundCalendar | nul
   const defects = new Set<DefectCode>();
   const { start, end } = readTimes(event, calendar, defects);
   const organizer = propertyOf(event, "ORGANIZER");
-  const line = (name: string) => shownLine(textOf(propertyOf(event, name)?.value ?? ""));
+  const shown = (text: string, property: Property | undefined) => {
+    const whole = cleanLine(text.replace(directionControls, ""));
+    if (property?.isCut || whole.length > LINE_CHARS_MAX) defects.add("calendar_truncated");
+    return whole.slice(0, LINE_CHARS_MAX).toWellFormed();
+  };
+  const line = (name: string) => {
+    const property = propertyOf(event, name);
+    return shown(textOf(property?.value ?? ""), property);
+  };
+  const description = propertyOf(event, "DESCRIPTION");
+  const describes = textOf(description?.value ?? "");
   const method = (propertyOf(calendar, "METHOD")?.value ?? typeMethod).trim().toUpperCase();
   return {
     calendar: {
@@ -82,13 +99,12 @@ function readEvent(calendar: Component, typeMethod: string): FoundCalendar | nul
       summary: line("SUMMARY"),
       location: line("LOCATION"),
       organizer: organizer ? addressOf(organizer) : null,
-      organizer_name: shownLine(organizer?.parameters.get("CN") ?? ""),
+      organizer_name: shown(organizer?.parameters.get("CN") ?? "", organizer),
       attendees: event.properties.filter(({ name }) => name === "ATTENDEE").length,
       recurring: Boolean(propertyOf(event, "RRULE") ?? propertyOf(event, "RDATE")),
     },
-    description: textOf(propertyOf(event, "DESCRIPTION")?.value ?? "")
-      .slice(0, DESCRIPTION_CHARS_MAX)
-      .toWellFormed(),
+    description: describes.slice(0, DESCRIPTION_CHARS_MAX).toWellFormed(),
+    isDescriptionCut: description?.isCut === true || describes.length > DESCRIPTION_CHARS_MAX,
     defects: [...defects],
   };
 }
@@ -97,19 +113,15 @@ function propertyOf(component: Component, name: string): Property | undefined {
   return component.properties.find((property) => property.name === name);
 }
 
-function shownLine(text: string): string {
-  return cleanLine(text.replace(directionControls, "")).slice(0, LINE_CHARS_MAX).toWellFormed();
-}
-
 /** The address of a calendar user (RFC 5545 3.3.3), or null. */
 function addressOf({ value, parameters }: Property): string | null {
   const uri = value.trim();
-  const written = /^mailto:/i.test(uri) ? unescaped(uri.slice("mailto:".length)) : uri;
-  const address = written.includes("@") && !written.includes(":") ? written : (parameters.get("EMAIL") ?? "");
-  const parts = splitAddress(cleanLine(address));
-  if (!parts || /[\s<>"]/.test(parts.local) || address.length > LINE_CHARS_MAX) return null;
-  const domain = asciiDomain(parts.domain);
-  return domain === null ? null : `${parts.local}@${domain}`;
+  const isMail = /^mailto:/i.test(uri);
+  // RFC 6068 2: fields of a header follow the address.
+  const written = isMail ? unescaped(uri.slice("mailto:".length).split("?", 1)[0] as string) : uri;
+  const isAddress = written.includes("@") && (isMail || !written.includes(":"));
+  const read = readAddress(cleanLine(isAddress ? written : (parameters.get("EMAIL") ?? "")));
+  return "address" in read ? read.address : null;
 }
 
 function unescaped(text: string): string {
@@ -120,9 +132,12 @@ function unescaped(text: string): string {
   }
 }
 
-/** A time in a calendar: a day, or a time on the clocks of a zone. `zone` is null if it is local wherever one is. */
+/**
+ * A time in a calendar. `zone` is null if it is local wherever one is, and for a day; its instant is then that of the
+ * same time in UTC.
+ */
 interface Moment {
-  wall: Wall;
+  instant: number;
   isDay: boolean;
   zone: Zone | "UTC" | null;
 }
@@ -134,46 +149,62 @@ function readTimes(event: Component, calendar: Component, defects: Set<DefectCod
     if (!property) return null;
     const value = property.value.trim();
     const wall = readWall(value);
-    if (wall === null || wall > YEAR_9999_MS) {
+    if (wall === null) {
       defects.add("calendar_time_invalid");
       return null;
     }
-    if (value.length === "20260615".length) return { wall, isDay: true, zone: null };
-    if (/z$/i.test(value)) return { wall, isDay: false, zone: "UTC" };
+    if (value.length === "20260615".length) return { instant: wall, isDay: true, zone: null };
+    if (/z$/i.test(value)) return { instant: wall, isDay: false, zone: "UTC" };
     const id = property.parameters.get("TZID");
     const zone = id === undefined ? null : zoneOf(id, calendar);
     if (id !== undefined && zone === null) defects.add("calendar_zone_unknown");
-    return { wall, isDay: false, zone };
+    return { instant: instantIn(zone, wall), isDay: false, zone };
   };
   const start = read("DTSTART");
   const duration = propertyOf(event, "DURATION")?.value.trim();
   const end = read("DTEND") ?? (start && after(start, duration, defects));
-  return { start: start && written(start), end: end && written(end) };
+  return { start: start && written(start, defects), end: end && written(end, defects) };
+}
+
+function instantIn(zone: Moment["zone"], wall: Wall): number {
+  return typeof zone === "function" ? instantOf(wall, zone) : wall;
+}
+
+function offsetOf({ instant, zone }: Moment): number {
+  return typeof zone === "function" ? zone(instant) : 0;
 }
 
 /** RFC 5545 3.3.6: a week or a day is what the calendar says, an hour is what the clock measures. */
 function after(start: Moment, duration: string | undefined, defects: Set<DefectCode>): Moment | null {
   // RFC 5545 3.6.1: without an end, a day is a whole day, and any other event ends when it begins.
-  if (duration === undefined) return start.isDay ? { ...start, wall: start.wall + DAY_MS } : start;
+  if (duration === undefined) return start.isDay ? { ...start, instant: start.instant + DAY_MS } : start;
   const [all, weeks, days, hours, minutes, seconds] =
     /^\+?P(?:(\d{1,4})W)?(?:(\d{1,5})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,8})S)?)?$/i.exec(duration) ?? [];
   if (all === undefined) {
     defects.add("calendar_time_invalid");
     return null;
   }
-  const wall = start.wall + (Number(weeks ?? 0) * 7 + Number(days ?? 0)) * DAY_MS;
+  const whole = (Number(weeks ?? 0) * 7 + Number(days ?? 0)) * DAY_MS;
   const exact = (Number(hours ?? 0) * 3_600 + Number(minutes ?? 0) * 60 + Number(seconds ?? 0)) * 1_000;
-  const { zone } = start;
-  if (zone === null || zone === "UTC") return { ...start, wall: wall + exact };
-  const instant = wall - zone(wall) + exact;
-  return { ...start, wall: instant + zone(instant + zone(wall)) };
+  const wall = start.instant + offsetOf(start) + whole;
+  // The same time on the same day may come twice.
+  const instant = whole === 0 ? start.instant : instantIn(start.zone, wall);
+  return { ...start, instant: instant + exact };
 }
 
-function written({ wall, isDay, zone }: Moment): string {
+/** Null, and a defect, for a time that RFC 3339 cannot write. */
+function written(moment: Moment, defects: Set<DefectCode>): string | null {
+  const { isDay, zone } = moment;
+  const offset = offsetOf(moment);
+  const wall = moment.instant + offset;
+  if (wall < YEAR_0_MS || wall > YEAR_9999_MS) {
+    defects.add("calendar_time_invalid");
+    return null;
+  }
   const text = new Date(wall).toISOString().slice(0, "2026-06-15T10:00:00".length);
   if (isDay) return text.slice(0, "2026-06-15".length);
   if (zone === null) return text;
-  return zone === "UTC" ? `${text}Z` : `${text}${offsetText(zone(wall))}`;
+  return zone === "UTC" ? `${text}Z` : `${text}${offsetText(offset)}`;
 }
 
 /** "+02:00". RFC 3339 has no seconds in offsets, which zones had before 1972. */

@@ -4,10 +4,19 @@ import { squeezed } from "../text/clean.ts";
 export interface Property {
   /** In upper case. */
   name: string;
-  /** By their names in upper case, without quotes. Of several values, the first. */
+  /** By their names in upper case, without quotes and escapes (RFC 6868). Of several values, the first. */
   parameters: Map<string, string>;
   /** As written, with its escapes. */
   value: string;
+  /** Whether the end of the value, or parameters, were left out. */
+  isCut: boolean;
+}
+
+/** The components of a calendar. */
+export interface Components {
+  components: Component[];
+  /** Whether lines were left out because there are too many. */
+  isCut: boolean;
 }
 
 /** A component, such as VEVENT, with what belongs to it (RFC 5545 3.6). */
@@ -29,7 +38,7 @@ const PARAMETERS_MAX = 50;
  * Reads the components of a calendar. Lines that are no properties, and what is past a limit, are left out; so is
  * anything before the first component. Components that are not closed count as closed. Time is linear.
  */
-export function readComponents(text: string): Component[] {
+export function readComponents(text: string): Components {
   const root: Component = { name: "", properties: [], components: [] };
   const open = [root];
   let tooDeep = 0;
@@ -37,6 +46,7 @@ export function readComponents(text: string): Component[] {
   for (const line of whole.split("\n", LINES_MAX)) {
     const property = readLine(line.length > LINE_CHARS_MAX ? squeezed(line).slice(0, LINE_CHARS_MAX) : line);
     if (!property) continue;
+    property.isCut ||= line.length > LINE_CHARS_MAX;
     const { name, value } = property;
     if (name === "BEGIN" && open.length > DEPTH_MAX) tooDeep++;
     else if (name === "BEGIN") {
@@ -49,13 +59,14 @@ export function readComponents(text: string): Component[] {
       if (level > 0) open.length = level;
     } else if (tooDeep === 0 && open.length > 1) open.at(-1)?.properties.push(property);
   }
-  return root.components;
+  return { components: root.components, isCut: whole.trimEnd().split("\n", LINES_MAX + 1).length > LINES_MAX };
 }
 
 function readLine(line: string): Property | null {
   const name = /^[\w-]{1,80}/.exec(line)?.[0];
   if (!name) return null;
   const parameters = new Map<string, string>();
+  let isCut = false;
   let at = name.length;
   while (line[at] === ";") {
     const equals = line.indexOf("=", at);
@@ -73,9 +84,17 @@ function readLine(line: string): Property | null {
       values.push(line.slice(at + (isQuoted ? 2 : 1), end));
       at = isQuoted ? end + 1 : end;
     } while (line[at] === ",");
-    if (parameters.size < PARAMETERS_MAX) parameters.set(key, values[0] ?? "");
+    if (parameters.size < PARAMETERS_MAX) parameters.set(key, withoutCarets(values[0] ?? ""));
+    else isCut = true;
   }
-  return line[at] === ":" ? { name: name.toUpperCase(), parameters, value: line.slice(at + 1) } : null;
+  return line[at] === ":" ? { name: name.toUpperCase(), parameters, value: line.slice(at + 1), isCut } : null;
+}
+
+const carets: Record<string, string> = { "^n": "\n", "^^": "^", "^'": '"' };
+
+/** The value of a parameter without its escapes (RFC 6868 3). */
+function withoutCarets(value: string): string {
+  return value.replace(/\^[n^']/g, (sign) => carets[sign] as string);
 }
 
 /** Where a parameter's value without quotes ends. */

@@ -4,8 +4,8 @@ import { windowsZone } from "./windows-zones.ts";
 /** A wall-clock time, as milliseconds of the same date and time in UTC. */
 export type Wall = number;
 
-/** A time zone: by how many milliseconds its clocks are ahead of UTC when they show a time. */
-export type Zone = (wall: Wall) => number;
+/** A time zone: by how many milliseconds its clocks are ahead of UTC at an instant. */
+export type Zone = (instant: number) => number;
 
 /** Observances of a time zone that are read. A zone that changed its rules every year for a century has as many. */
 const OBSERVANCES_MAX = 200;
@@ -20,6 +20,18 @@ const DAY_MS = 86_400_000;
 export function zoneOf(id: string, calendar: Component): Zone | null {
   const own = calendar.components.find((one) => one.name === "VTIMEZONE" && textIn(one, "TZID") === id);
   return (own && definedZone(own)) ?? namedZone(id);
+}
+
+/**
+ * The instant at which the clocks of a zone show a time (RFC 5545 3.3.5): the first one if they show it twice; if they
+ * skip it, the one at which they would show it without the change.
+ */
+export function instantOf(wall: Wall, zone: Zone): number {
+  // No clock is a day ahead of UTC or behind it.
+  const before = zone(wall - DAY_MS);
+  if (zone(wall - before) === before) return wall - before;
+  const after = zone(wall + DAY_MS);
+  return zone(wall - after) === after ? wall - after : wall - before;
 }
 
 function textIn(component: Component, name: string): string | undefined {
@@ -40,20 +52,18 @@ function namedZone(id: string): Zone | null {
 function ianaZone(timeZone: string): Zone | null {
   try {
     const format = new Intl.DateTimeFormat("en-US", { timeZone, timeZoneName: "longOffset" });
-    const offsetAt = (instant: number) => {
+    return (instant) => {
       const said = format.formatToParts(instant).find(({ type }) => type === "timeZoneName")?.value ?? "";
       return readOffset(said.replace(/^GMT/, "")) ?? 0;
     };
-    // The offset at the instant that the wall shows, found from a first guess.
-    return (wall) => offsetAt(wall - offsetAt(wall - offsetAt(wall)));
   } catch {
     return null;
   }
 }
 
-/** "+0130", "-01:30" or "+013015", in milliseconds. */
+/** "+0130", "-01:30" or "+013015", in milliseconds (RFC 5545 3.3.14). */
 function readOffset(text: string): number | null {
-  const [, sign, hours, minutes, seconds = "0"] = /^([+-])(\d\d):?(\d\d):?(\d\d)?$/.exec(text) ?? [];
+  const [, sign, hours, minutes, seconds = "0"] = /^([+-])([01]\d|2[0-3]):?([0-5]\d):?([0-5]\d)?$/.exec(text) ?? [];
   if (sign === undefined) return null;
   const value = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds)) * 1_000;
   return sign === "-" ? -value : value;
@@ -62,26 +72,30 @@ function readOffset(text: string): number | null {
 interface Observance {
   to: number;
   from: number;
-  /** Its latest beginning at or before a time; null if it begins later. */
-  latest(wall: Wall): Wall | null;
-  first: Wall;
+  /** Its latest beginning at or before an instant; null if it begins later. */
+  latest(instant: number): number | null;
+  first: number;
 }
 
-/** The zone of a VTIMEZONE (RFC 5545 3.6.5); null if it has a rule that is not one of those that zones have. */
+/**
+ * The zone of a VTIMEZONE (RFC 5545 3.6.5); null if it has a rule that is not one of those that zones have, or more
+ * observances or dates than are read.
+ */
 function definedZone(definition: Component): Zone | null {
   const observances: Observance[] = [];
-  for (const one of definition.components.slice(0, OBSERVANCES_MAX)) {
+  if (definition.components.length > OBSERVANCES_MAX) return null;
+  for (const one of definition.components) {
     const observance = readObservance(one);
     if (observance === null) return null;
     observances.push(observance);
   }
   const [earliest] = observances.toSorted((a, b) => a.first - b.first);
   if (!earliest) return null;
-  return (wall) => {
+  return (instant) => {
     let offset = earliest.from;
     let latest = Number.NEGATIVE_INFINITY;
     for (const observance of observances) {
-      const began = observance.latest(wall);
+      const began = observance.latest(instant);
       if (began === null || began < latest) continue;
       latest = began;
       offset = observance.to;
@@ -98,16 +112,18 @@ function readObservance(component: Component): Observance | null {
   const dates = component.properties
     .filter(({ name }) => name === "RDATE")
     .flatMap(({ value }) => value.split(","))
-    .slice(0, DATES_MAX)
     .map((value) => readWall(value.trim()) ?? Number.NaN);
+  if (dates.length > DATES_MAX) return null;
   const written = textIn(component, "RRULE");
   const rule = written === undefined ? null : readRule(written, first, from);
   if (written !== undefined && rule === null) return null;
-  const latest = (wall: Wall) => {
+  // It begins by the clocks of the time before it.
+  const latest = (instant: number) => {
+    const wall = instant + from;
     const begun = [first, ...dates, ...(rule?.(wall) ?? [])].filter((one) => one <= wall);
-    return begun.length === 0 ? null : Math.max(...begun);
+    return begun.length === 0 ? null : Math.max(...begun) - from;
   };
-  return { to, from, latest, first };
+  return { to, from, latest, first: first - from };
 }
 
 const weekdays = ["SU", "MO", "TU", "WE", "TH", "FR", "SA"];

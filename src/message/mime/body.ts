@@ -200,7 +200,10 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   if (others.length > 0) defects.add("tnef_text_left");
   const found = await findCalendar(calendars);
   for (const code of found.defects) defects.add(code);
-  if (pieces.every(isBlank) && found.description !== "") pieces.push({ text: found.description, html: null });
+  if (pieces.every(isBlank) && found.description !== "") {
+    pieces.push({ text: found.description, html: null });
+    if (found.isDescriptionCut) defects.add("part_truncated");
+  }
   return { pieces, files, calendar: found.calendar, defects: defects.list };
 }
 
