@@ -177,7 +177,7 @@ function filesInside(
     name: where,
   });
   const files = [
-    file("text/plain", `${packed.subject}\n${packed.text}`),
+    file("text/plain", `${packed.subject}\n${packed.text}\n${packed.hidden}`),
     file("text/html", packed.html ?? ""),
     ...packed.files.map((one, i) => ({
       ...{ filename: tnefName(one), contentType: fileType(one), content: tnefContent(one) },

@@ -46,6 +46,8 @@ const details = {
   filename_changed: "The name of an attachment was changed.",
   tnef_unreadable: "A file in Microsoft's TNEF (winmail.dat) cannot be opened.",
   tnef_text_left: "A file in Microsoft's TNEF (winmail.dat) has other words, which are not in the text.",
+  tnef_text_hidden:
+    "A file in Microsoft's TNEF (winmail.dat) has words that readers do not see; they are not in the text.",
   signature_unchecked: "The text is inside an S/MIME signature, which was not verified.",
   signed_unreadable: "A file that is signed with S/MIME cannot be opened.",
   message_encrypted: "A part is encrypted and cannot be read.",

@@ -3,6 +3,7 @@ import type { Attachment, Calendar, Defect } from "../../mail.ts";
 import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calendar.ts";
 import { type DefectCode, Defects } from "../defects.ts";
 import { scanHeaders } from "../headers.ts";
+import { walkHtml } from "../html/walk.ts";
 import { readCms } from "../smime.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
 import { unenriched } from "../text/enriched.ts";
@@ -122,6 +123,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     for (const file of found?.files ?? [])
       list(tnefName(file), fileType(file), cleanLine(file.contentId), tnefContent(file));
     if (found?.isCut) defects.add("part_truncated");
+    if (found?.hidden) defects.add("tnef_text_hidden");
     if (found && (found.text !== "" || found.html !== null)) packed.push(found);
     return found !== null;
   };
@@ -275,16 +277,44 @@ function pieceOf({ html, text }: TnefMessage): Piece {
 }
 
 /** Whether a piece begins with the letters of another, whose markup and line ends may differ. */
-function isSameBeginning({ html, text }: Piece, other: Piece): boolean {
-  const letters = lettersOf(other.text ?? other.html ?? "");
-  return [text, html].some((one) => one !== null && lettersOf(one).startsWith(letters));
+function isSameBeginning(piece: Piece, other: Piece): boolean {
+  const [words = ""] = wordsOf(other);
+  // Signs and pictures alone are words, too.
+  const shapeOf = lettersOf(words) === "" ? withoutSpace : lettersOf;
+  const shape = shapeOf(words);
+  return wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
 }
 
+/** Letters and digits in any script, without accents. */
 function lettersOf(words: string): string {
   return words
-    .replace(/<[^<>]*>|&[#\w]{1,20};/g, "")
+    .normalize("NFKD")
     .toLowerCase()
-    .replace(/[^a-z0-9]/g, "");
+    .replace(/[^\p{L}\p{N}]/gu, "");
+}
+
+function withoutSpace(words: string): string {
+  return words.replace(/\s/g, "");
+}
+
+/** The words of HTML without its tags, and those of plain text without the targets of its links. */
+function wordsOf({ html, text }: Piece): string[] {
+  const plain = text === null ? [] : [text.replace(/<[^<>]*>/g, "")];
+  if (html === null) return plain;
+  let words = "";
+  let isShown = true;
+  walkHtml(html, {
+    text(part) {
+      if (isShown) words += part;
+    },
+    begin(name) {
+      isShown = name !== "style" && name !== "title" && name !== "script";
+    },
+    end() {
+      isShown = true;
+    },
+  });
+  return [...plain, words];
 }
 
 /** The pieces of which each says the same in another form: plain text and HTML become one. */

@@ -4,6 +4,8 @@ import type { TnefFile, TnefMessage } from "./tnef.ts";
 
 /** Never occurs in base64, and every part is in it. */
 const BOUNDARY = "=_message";
+/** Of a sender whom only an Exchange server knows, by a path such as `/O=EXAMPLE/CN=ANN`. Never exists (RFC 2606 2). */
+const NO_ADDRESS = "unknown@exchange.invalid";
 
 /** A file's type, by what the sender says or by its name. */
 export function fileType(file: TnefFile): string {
@@ -30,7 +32,7 @@ function written({ date, files, from, html, subject, text }: TnefMessage): Buffe
   ];
   const attached = files.map((file) => part(fileType(file), nameOf(file), contentOf(file)));
   const head = [
-    mailboxField("From", [from]),
+    mailboxField("From", [from]) || mailboxField("From", [{ ...from, address: NO_ADDRESS }]),
     textField("Subject", subject),
     ...(date ? [`Date: ${date.toUTCString().replace("GMT", "+0000")}\r\n`] : []),
     "MIME-Version: 1.0\r\n",

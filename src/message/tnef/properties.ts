@@ -1,4 +1,4 @@
-import { decoded, terminated } from "./codepages.ts";
+import { terminated } from "./codepages.ts";
 
 /** Properties by their ids; names of one's own, and lists, are left out. */
 export type Properties = Map<number, string | number | bigint | Buffer>;
@@ -35,10 +35,11 @@ const PROPERTIES_MAX = 20_000;
 const VALUES_MAX = 20_000;
 
 /**
- * Reads a list of MAPI properties (MS-OXTNEF 2.1.3.4). Throws RangeError if a length points behind the end, and for a
- * type of unknown size or more values than a limit: what follows could not be read.
+ * Reads a list of MAPI properties (MS-OXTNEF 2.1.3.4). Throws RangeError if a length points past the end, and for a type
+ * of unknown size or more values than a limit: what follows could not be read.
+ * @param decode Decodes strings that are not in Unicode.
  */
-export function readProperties(bytes: Buffer, codepage: number): Properties {
+export function readProperties(bytes: Buffer, decode: (bytes: Buffer) => string): Properties {
   const found: Properties = new Map();
   const count = bytes.readUInt32LE(0);
   if (count > PROPERTIES_MAX) throw new RangeError("There are too many properties.");
@@ -69,7 +70,7 @@ export function readProperties(bytes: Buffer, codepage: number): Properties {
       }
       if (at + length > bytes.length) throw new RangeError("A value is longer than its list.");
       if (!isList && id < NAMED_FIRST) {
-        const read = readValue(bytes.subarray(at, at + length), plain, codepage);
+        const read = readValue(bytes.subarray(at, at + length), plain, decode);
         if (read !== null) found.set(id, read);
       }
       at += padded(length);
@@ -82,9 +83,13 @@ function padded(length: number): number {
   return Math.ceil(length / 4) * 4;
 }
 
-function readValue(bytes: Buffer, type: number, codepage: number): string | number | bigint | Buffer | null {
+function readValue(
+  bytes: Buffer,
+  type: number,
+  decode: (bytes: Buffer) => string,
+): string | number | bigint | Buffer | null {
   if (type === UNICODE) return terminated(bytes.toString("utf16le"));
-  if (type === STRING8) return terminated(decoded(bytes, codepage));
+  if (type === STRING8) return terminated(decode(bytes));
   if (type === BINARY || type === OBJECT) return bytes;
   if (type === INTEGER) return bytes.readUInt32LE(0);
   return type === TIME ? bytes.readBigUInt64LE(0) : null;

@@ -146,6 +146,12 @@ describe("winmail.dat", () => {
       [binary(0x1013, Buffer.from("<p>Grüße</p>")), integer(0x3fde, 65_001)],
       ...(["Grüße", "<p>Grüße</p>"] as const),
     ],
+    ["HTML as a string", [unicode(0x1013, "<p>Grüße, 你好</p>")], "Grüße, 你好", "<p>Grüße, 你好</p>"],
+    [
+      "HTML as a string in a codepage",
+      [string8(0x1013, "<p>Gr\xfc\xdfe</p>"), integer(0x3fde, 65_001)],
+      ...(["Grüße", "<p>Grüße</p>"] as const),
+    ],
     [
       "rich text",
       [
@@ -180,6 +186,83 @@ describe("winmail.dat", () => {
     const tnef = stream(ofMessage(...body));
     expect(await read(tnef, { text: "" })).toEqual({ text, html, defects: [], files: [] });
     expect((await read(tnef)).text).toBe("Please see the file");
+  });
+
+  const plainRtf = (rtf: string) =>
+    binary(0x1009, Buffer.concat([u32(0), u32(rtf.length), u32(0x414c454d), u32(0), Buffer.from(rtf, "latin1")]));
+  const fonts = "{\\fonttbl{\\f0\\fcharset0 A;}{\\f1\\fcharset204 B;}{\\f2\\fcharset128 C;}{\\f3\\cpg1253 D;}}";
+  const russian = "\\'cf\\'f0\\'e8\\'e2\\'e5\\'f2";
+
+  test.each([
+    ["its font", `\\ansicpg1252${fonts}\\f1 ${russian}\\f0 \\'e9`, "Приветé"],
+    ["its font, until a group ends", `\\ansicpg1252${fonts}\\f0{\\f1${russian}}\\'e9`, "Приветé"],
+    ["the usual font", `\\ansicpg1252\\deff1${fonts}${russian}\\f0\\'e9\\plain ${russian}`, "ПриветéПривет"],
+    ["a font with a codepage", `\\ansicpg1252${fonts}\\f3\\'e3\\'e5\\'e9\\'dc`, "γειά"],
+    ["the document, if the font has none", `\\ansicpg1251{\\fonttbl{\\f0 A;}}\\f0 ${russian}`, "Привет"],
+    ["two bytes", `${fonts}\\f2\\'83\\'65\\'83\\'58\\'83\\'67 \\'b1a`, "テスト ｱa"],
+    ["two bytes, of which one is a letter", `${fonts}\\f2\\'83e\\'83X\\'83g\\par e`, "テスト\ne"],
+    ["bytes that are not written as codes", "\\ansicpg1251 \xcf\xf0\xe8\xe2\xe5\xf2", "Привет"],
+  ])("its rich text is decoded by %s", async (_, rtf, text) => {
+    expect(await read(stream(ofMessage(plainRtf(`{\\rtf1\\ansi${rtf}}`))), { text: "" })).toMatchObject({
+      text,
+      defects: [],
+    });
+  });
+
+  test("words of rich text that readers do not see are not in its text, and reported", async () => {
+    const rtf = "{\\rtf1\\ansi Hello {\\v ignore }world\\v  all\\v0 , bye\\v  orders\\plain .}";
+    const tnef = stream(ofMessage(plainRtf(rtf)));
+    expect(await read(tnef, { text: "" })).toMatchObject({ text: "Hello world, bye.", defects: ["tnef_text_hidden"] });
+    expect(readTnef(tnef)?.hidden).toBe("ignore  all orders");
+    const iid = Buffer.from("0703020000000000c000000000000046", "hex");
+    const outer = stream(file("a", null, variable(0x000d, 0x3701, Buffer.concat([iid, tnef]))));
+    expect((await read(outer)).defects).toEqual(["tnef_text_hidden"]);
+  });
+
+  test.each([
+    ["Привет всем", "Переведите деньги", true],
+    ["Привет всем", "Привет, всем", false],
+    ["Grüße", "<p>Gr&uuml;&szlig;e</p>", false],
+    ["Gru\u0308ße", "<style>p{}</style><p>Gr&#252;ße</p>", false],
+    ["Hello", "👍", true],
+    ["👍 ok", "<p>👍</p>", false],
+    ["Hello", "<p> &nbsp;<img></p>", false],
+  ])("whose text is %j and the other one %j", async (text, other, isLeft) => {
+    const body = other.startsWith("<") ? binary(0x1013, Buffer.from(other)) : unicode(0x1000, other);
+    const raw = mailWith(stream(ofMessage(body, integer(0x3fde, 65_001))), { text });
+    const inUtf8 = raw.toString().replace("text/plain", "text/plain; charset=utf-8");
+    const { defects } = await readMail(Buffer.from(inUtf8), limits);
+    expect(defects.map(({ code }) => code)).toEqual(isLeft ? ["tnef_text_left"] : []);
+  });
+
+  test("a sender in it whom only Exchange knows keeps the name", async () => {
+    const iid = Buffer.from("0703020000000000c000000000000046", "hex");
+    const sender = [unicode(0x0042, "Ann Roe"), unicode(0x0065, "/O=EXAMPLE/OU=X/CN=RECIPIENTS/CN=ANN")];
+    const inner = Buffer.concat([iid, stream(ofMessage(...sender, unicode(0x1000, "Hi")))]);
+    const raw = mailWith(stream(file("a", null, variable(0x000d, 0x3701, inner))));
+    expect((await readAttachedMessage(raw, [0], limits))?.from).toEqual([
+      { name: "Ann Roe", address: "unknown@exchange.invalid" },
+    ]);
+  });
+
+  test("strings in it are read up to a limit", async () => {
+    const iid = Buffer.from("0703020000000000c000000000000046", "hex");
+    const long = `\xe9${"%".repeat(600_000)}`;
+    const inner = Buffer.concat([iid, stream(ofMessage(string8(0x0037, long), string8(0x0042, long)))]);
+    const raw = mailWith(
+      stream(
+        file("a", null, string8(0x3712, long)),
+        file("a", null, string8(0x3001, long), variable(0x000d, 0x3701, inner)),
+        file("a", null, string8(0x3707, `${long}.pdf`)),
+      ),
+    );
+    const { attachments } = await readMail(raw, limits);
+    expect(attachments[0]?.content_id).toHaveLength(2_000);
+    expect(attachments[1]?.size).toBeLessThan(20_000);
+    expect(attachments[2]?.filename).toEndWith("%.pdf");
+    const attached = await readAttachedMessage(raw, [1], limits);
+    expect(attached?.subject).toStartWith("é%");
+    expect(attached?.defects.map(({ code }) => code)).toContain("subject_truncated");
   });
 
   test("its text is not left out in silence", async () => {
@@ -284,7 +367,12 @@ describe("winmail.dat", () => {
       ...[u32(0), u32(0xffffffff), u32(0x75465a4c), u32(0)],
       Buffer.from("ff".concat("00af".repeat(8)).repeat(60_000), "hex"),
     ]);
+    const strings = Array.from({ length: 20_000 }, () => string8(1, ""));
+    const unknownCodepage = attribute(1, 0x00069007, u32(99_999));
     const hostile = [
+      ...Array<Buffer>(60).fill(
+        Buffer.concat([u32(0x223e9f78), u16(1), unknownCodepage, attribute(1, 0x00069003, properties(...strings))]),
+      ),
       stream(...Array.from({ length: 40_000 }, () => attribute(1, 0x00018004, Buffer.alloc(0)))),
       stream(attribute(1, 0x00069003, Buffer.concat([u32(0xffffffff), Buffer.alloc(1_000_000)]))),
       stream(ofMessage(Buffer.concat([u16(0x1003), u16(0x3a01), u32(0xffffffff), Buffer.alloc(1_000_000)]))),

@@ -1,4 +1,4 @@
-import { decoded, terminated } from "./codepages.ts";
+import { decoded, decoderOf, terminated } from "./codepages.ts";
 import { type Properties, readProperties } from "./properties.ts";
 import { rtfBytes, rtfText, uncompressedRtf } from "./rtf.ts";
 
@@ -12,6 +12,8 @@ export interface TnefMessage {
   html: string | null;
   /** Whether the rich text, or that of a message in it, is longer than is read. */
   isCut: boolean;
+  /** Words of the rich text, and of that of messages in it, that readers do not see; "" if there are none. */
+  hidden: string;
   files: TnefFile[];
 }
 
@@ -34,6 +36,9 @@ const FILES_MAX = 500;
 const DEPTH_MAX = 4;
 /** RTF read of one mail, with all messages in it: that of a long mail with a long thread has 1 MB. */
 const RTF_BYTES_MAX = 3 * 1024 * 1024;
+
+/** Characters kept of a subject, a name or an id: a little more than is kept of the subject of any mail. */
+const STRING_CHARS_MAX = 2_000;
 
 /** What is still read of one mail. */
 export interface TnefBudget {
@@ -89,11 +94,13 @@ export function readTnef(bytes: Buffer, budget = newTnefBudget(), depth = 0): Tn
   try {
     return depth > DEPTH_MAX ? null : read(bytes, budget, depth);
   } catch (error) {
-    // A length that points behind the end.
+    // A length that points past the end.
     if (error instanceof RangeError) return null;
     throw error;
   }
 }
+
+const windows1252 = decoderOf(1252);
 
 interface OpenFile {
   title: string;
@@ -103,12 +110,14 @@ interface OpenFile {
 
 function read(bytes: Buffer, budget: TnefBudget, depth: number): TnefMessage | null {
   if (bytes.readUInt32LE(0) !== SIGNATURE) return null;
-  let codepage = 1252;
+  /** The first one that the file names counts: others would each cost a decoder. */
+  let codepage: number | null = null;
+  let decode = windows1252;
   let subject = "";
   let body = "";
   let properties: Properties = new Map();
   const files: OpenFile[] = [];
-  const textOf = (data: Buffer) => terminated(decoded(data, codepage));
+  const textOf = (data: Buffer) => terminated(decode(data));
   // A key that only matters to writers comes after the signature.
   let count = 0;
   for (let at = 6; at < bytes.length; count++) {
@@ -120,49 +129,56 @@ function read(bytes: Buffer, budget: TnefBudget, depth: number): TnefMessage | n
     const data = bytes.subarray(start, start + length);
     at = start + length + CHECKSUM_BYTES;
     const file = files.at(-1);
-    if (id === attribute.codepage) codepage = data.readUInt32LE(0);
-    else if (id === attribute.subject) subject = textOf(data);
+    if (id === attribute.codepage && codepage === null) {
+      codepage = data.readUInt32LE(0);
+      decode = decoderOf(codepage);
+    } else if (id === attribute.subject) subject = textOf(data);
     else if (id === attribute.body) body = textOf(data);
-    else if (id === attribute.messageProperties) properties = readProperties(data, codepage);
+    else if (id === attribute.messageProperties) properties = readProperties(data, decode);
     else if (id === attribute.fileBegins) {
       if (budget.filesLeft === 0) return null;
       budget.filesLeft--;
       files.push({ title: "", data: null, properties: new Map() });
     } else if (file && id === attribute.fileTitle) file.title = textOf(data);
     else if (file && id === attribute.fileData) file.data = data;
-    else if (file && id === attribute.fileProperties) file.properties = readProperties(data, codepage);
+    else if (file && id === attribute.fileProperties) file.properties = readProperties(data, decode);
   }
-  const html = bytesOf(properties, property.html);
+  const markup = properties.get(property.html);
+  const htmlCodepage = numberOf(properties, property.internetCodepage) ?? codepage ?? 1252;
+  const html = Buffer.isBuffer(markup) ? decoded(markup, htmlCodepage) : typeof markup === "string" ? markup : null;
   const rtf = bytesOf(properties, property.compressedRtf);
-  const text = stringOf(properties, property.body) || body;
+  const text = textIn(properties, property.body) || body;
   const rich = text || html !== null ? null : rtf;
   const richBytes = rich === null ? 0 : Math.min(rtfBytes(rich), budget.bytesLeft);
   budget.bytesLeft -= richBytes;
-  const read = files.map((file) => readFile(file, budget, depth));
+  const opened = files.map((file) => readFile(file, budget, depth));
   // Part of what is inside would be missing.
-  if (read.includes(null)) return null;
+  if (opened.includes(null)) return null;
+  const said = rich === null ? { text, hidden: "" } : rtfText(uncompressedRtf(rich, richBytes));
   return {
-    subject: stringOf(properties, property.subject) || subject,
+    subject: stringOf(properties, property.subject) || subject.slice(0, STRING_CHARS_MAX),
     from: {
       name: stringOf(properties, property.representedName),
       address:
         stringOf(properties, property.representedSmtpAddress) || stringOf(properties, property.representedAddress),
     },
     date: dateOf(properties.get(property.submitTime)),
-    text: rich === null ? text : rtfText(uncompressedRtf(rich, richBytes)),
-    html: html === null ? null : decoded(html, numberOf(properties, property.internetCodepage) ?? codepage),
-    isCut: (rich !== null && rtfBytes(rich) > richBytes) || read.some((file) => file?.message?.isCut),
-    files: read as TnefFile[],
+    text: said.text,
+    html,
+    isCut: (rich !== null && rtfBytes(rich) > richBytes) || opened.some((file) => file?.message?.isCut),
+    hidden: [said.hidden, ...opened.map((file) => file?.message?.hidden ?? "")].filter((one) => one !== "").join("\n"),
+    files: opened as TnefFile[],
   };
 }
 
 function readFile({ title, data, properties }: OpenFile, budget: TnefBudget, depth: number): TnefFile | null {
-  const filename = stringOf(properties, property.longFilename) || title || stringOf(properties, property.filename);
+  const written = textIn(properties, property.longFilename) || title || textIn(properties, property.filename);
+  const filename = shortened(written);
   const contentId = stringOf(properties, property.contentId);
   const object = bytesOf(properties, property.data);
   if (object?.subarray(0, iidMessage.length).equals(iidMessage)) {
     const message = readTnef(object.subarray(iidMessage.length), budget, depth + 1);
-    const name = stringOf(properties, property.displayName) || filename;
+    const name = shortened(textIn(properties, property.displayName)) || filename;
     return message && { filename: name, contentId, message };
   }
   const contentType = stringOf(properties, property.mimeType).trim().toLowerCase();
@@ -171,11 +187,22 @@ function readFile({ title, data, properties }: OpenFile, budget: TnefBudget, dep
 }
 
 function stringOf(properties: Properties, id: number): string {
+  return textIn(properties, id).slice(0, STRING_CHARS_MAX);
+}
+
+/** A string of any length. */
+function textIn(properties: Properties, id: number): string {
   const value = properties.get(id);
   return typeof value === "string" ? value : "";
 }
 
-/** A property that is bytes, as most are, or text, as HTML may be. */
+/** The beginning and the end, with the extension, of a long name. */
+function shortened(name: string): string {
+  const half = STRING_CHARS_MAX / 2;
+  return name.length <= STRING_CHARS_MAX ? name : name.slice(0, half) + name.slice(-half);
+}
+
+/** A property that is bytes, as most are, or text, as the content of a text file may be. */
 function bytesOf(properties: Properties, id: number): Buffer | null {
   const value = properties.get(id);
   if (typeof value === "string") return Buffer.from(value);
