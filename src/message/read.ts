@@ -67,7 +67,7 @@ export async function readMail(
   const body: Body =
     structure && excess === null
       ? await readBody(structure.root, { limits, opens: true, wanted: null })
-      : { pieces: [], files: [], calendar: null, defects: excess === null ? [] : [excess] };
+      : { pieces: [], files: [], calendar: null, outside: [], defects: excess === null ? [] : [excess] };
   const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
@@ -76,6 +76,11 @@ export async function readMail(
   const text = cut(whole, TEXT_CHARS_MAX);
   const newText = replyText(text, fields.subject);
   const isCut = said.isCut || whole.length > TEXT_CHARS_MAX || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
+  const defects = new Defects();
+  for (const found of [fields.defects, structure?.defects ?? [], body.defects, said.defects].flat())
+    defects.take(found);
+  if (whole.includes("\ufffd")) defects.add("characters_invalid");
+  if (isCut) defects.add("text_truncated");
   return {
     ...fields,
     text,
@@ -84,14 +89,7 @@ export async function readMail(
     snippet: cut(cleanLine(newText || text), SNIPPET_CHARS_MAX),
     attachments: body.files.map((file) => file.attachment),
     calendar: body.calendar,
-    defects: [
-      ...fields.defects,
-      ...(structure?.defects ?? []),
-      ...body.defects,
-      ...said.defects,
-      ...(whole.includes("\ufffd") ? [defect("characters_invalid")] : []),
-      ...(isCut ? [defect("text_truncated")] : []),
-    ],
+    defects: defects.list,
   };
 }
 
@@ -116,21 +114,21 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   for (const piece of body.pieces) {
     const { text: plain, html } = piece;
     const seen = plain === null && html !== null ? seenText(html) : null;
-    const words = seen?.text ?? plain ?? "";
+    const said = seen?.text ?? plain ?? "";
     if (seen) {
       hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
       isUnsure ||= seen.isUnsure;
       isCut ||= seen.isCut;
     }
-    if (words.trim() === "") continue;
+    if (said.trim() === "") continue;
     const isHtml = seen !== null;
     // HTML begins and ends a paragraph.
-    text += text === "" ? words : `${isHtml || wasHtml ? "\n\n" : "\n"}${words}`;
+    text += text === "" ? said : `${isHtml || wasHtml ? "\n\n" : "\n"}${said}`;
     wasHtml = isHtml;
   }
   const defects = hiding(hiddenChars, isUnsure);
-  const around = structure.outside.map(([start, end]) =>
-    asBuffer(raw).toString("utf8", start, end).trim().replace(usualPreamble, "").trim(),
+  const around = [...structure.outside.map(([start, end]) => asBuffer(raw).subarray(start, end)), ...body.outside].map(
+    (bytes) => bytes.toString("utf8").trim().replace(usualPreamble, "").trim(),
   );
   const said = around.filter((one) => one !== "").join("\n");
   if (text !== "") return { text, defects: said === "" ? defects : [...defects, defect("text_outside_left")], isCut };

@@ -51,6 +51,9 @@ const signed = (...content: Buffer[]) => {
   const data = element(0x30, element(0x02, Buffer.from([1])), open(0x31, open(0x30, id(1))), inner);
   return element(0x30, id(2), element(0xa0, data));
 };
+/** RFC 3274. */
+const compressed = element(0x30, element(0x06, Buffer.from("2a864886f70d0109100109", "hex")), element(0xa0));
+const certificates = element(0x30, element(0x02, Buffer.from([1])), element(0x31), element(0x30, id(1)));
 const entity = (text: string) => Buffer.from(`Content-Type: text/plain\r\n\r\n${text}`);
 const mailWith = (cms: Buffer, type = "signed-data") =>
   Buffer.from(
@@ -72,7 +75,7 @@ describe("a signed file", () => {
     ],
     ["without content", signed(), null],
     ["with certificates only", element(0x30, id(2), element(0xa0, element(0x30))), null],
-    ["of another kind", element(0x30, id(6), element(0xa0)), null],
+    ["of another kind", compressed, null],
   ])("%s", (_, bytes, text) => {
     const cms = readCms(bytes);
     expect(cms?.kind === "signed" ? `${cms.content}`.split("\r\n\r\n")[1] : null).toBe(text);
@@ -87,7 +90,7 @@ describe("a signed file", () => {
       signed(
         element(
           0xa0,
-          ...Array.from({ length: 1 }, () => [...Array(9)].reduce<Buffer>((b) => open(0x24, b), element(0x04))),
+          [...Array(9)].reduce<Buffer>((inner) => open(0x24, inner), element(0x04)),
         ),
       ),
     ],
@@ -97,6 +100,44 @@ describe("a signed file", () => {
     expect({ files: attachments.length, codes: defects.map(({ code }) => code) }).toEqual({
       ...{ files: 1, codes: ["signed_unreadable"] },
     });
+  });
+
+  test.each<[string, Buffer, string[]]>([
+    ["compressed-data", compressed, ["signed_unreadable"]],
+    ["signed-data", signed(), ["signed_unreadable"]],
+    ["certs-only", element(0x30, id(2), element(0xa0, certificates)), []],
+    ["authEnveloped-data", Buffer.from("?"), ["message_encrypted"]],
+    ["enveloped-data", Buffer.from("?"), ["message_encrypted"]],
+  ])("without words to read, %s", async (type, bytes, codes) => {
+    const { attachments, defects, text } = await readMail(mailWith(bytes, type), limits);
+    expect({ text, files: attachments.length, codes: defects.map(({ code }) => code) }).toEqual({
+      ...{ text: "", files: 1, codes },
+    });
+  });
+
+  test("with a multipart in it: words around its parts are like those of any message", async () => {
+    const around = (part: string) =>
+      Buffer.from(
+        ["Content-Type: multipart/mixed; boundary=i", "", "BEFORE", "--i", "", part, "--i--", "AFTER"].join("\r\n"),
+      );
+    const mail = (part: string) => readMail(mailWith(signed(element(0xa0, element(0x04, around(part))))), limits);
+    const { text, defects } = await mail("words");
+    expect({ text, codes: defects.map(({ code }) => code) }).toEqual({
+      ...{ text: "words", codes: ["signature_unchecked", "text_outside_left"] },
+    });
+    expect(await mail("")).toMatchObject({ text: "BEFORE\nAFTER" });
+  });
+
+  test("with the defects of the mail around it: each is said once", async () => {
+    const inner = Buffer.from("Content-Type: multipart/mixed; boundary=i\r\n\r\n--i\r\n\r\nx");
+    const part = mailWith(signed(element(0xa0, element(0x04, inner))))
+      .toString()
+      .split("\r\n")
+      .slice(2);
+    const head = ["From: a@example.com", "Date: Mon, 1 Jun 2026 10:00:00 +0000"];
+    const raw = [...head, "Content-Type: multipart/mixed; boundary=b", "", "--b", ...part].join("\r\n");
+    const { defects } = await readMail(Buffer.from(raw), limits);
+    expect(defects.map(({ code }) => code).toSorted()).toEqual(["multipart_unclosed", "signature_unchecked"]);
   });
 
   test("in signed files is opened three times", async () => {

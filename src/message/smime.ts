@@ -1,5 +1,8 @@
-/** What an S/MIME file holds (RFC 8551 3.4): a signed entity, or something that cannot be read without a key. */
-export type Cms = { kind: "signed"; content: Buffer } | { kind: "encrypted" } | { kind: "other" };
+/**
+ * What an S/MIME file holds (RFC 8551 3.4): a signed entity, something that cannot be read without a key, signatures or
+ * certificates without an entity (`empty`), or something else, such as compressed data.
+ */
+export type Cms = { kind: "signed"; content: Buffer } | { kind: "encrypted" | "empty" | "other" };
 
 /** Ids of content types, as their bytes in DER (RFC 5652, RFC 5083). */
 const signedData = "2a864886f70d010702";
@@ -29,14 +32,14 @@ export function readCms(bytes: Buffer): Cms | null {
     const id = idOf(bytes, type);
     if (encrypting.includes(id)) return { kind: "encrypted" };
     if (id !== signedData) return { kind: "other" };
-    const data = expect(bytes, expect(bytes, behind(bytes, type), EXPLICIT_0).start, SEQUENCE);
+    const data = expect(bytes, expect(bytes, endOf(bytes, type), EXPLICIT_0).start, SEQUENCE);
     const version = elementAt(bytes, data.start);
-    const digests = elementAt(bytes, behind(bytes, version));
-    const inner = expect(bytes, behind(bytes, digests), SEQUENCE);
+    const digests = elementAt(bytes, endOf(bytes, version));
+    const inner = expect(bytes, endOf(bytes, digests), SEQUENCE);
     const innerType = expect(bytes, inner.start, OBJECT_ID);
-    const at = behind(bytes, innerType);
+    const at = endOf(bytes, innerType);
     // RFC 5652 5.2: without content, only certificates, or a signature of something elsewhere.
-    if ((inner.end !== null && at >= inner.end) || bytes[at] !== EXPLICIT_0) return { kind: "other" };
+    if ((inner.end !== null && at >= inner.end) || bytes[at] !== EXPLICIT_0) return { kind: "empty" };
     // A list of the pieces would take a hundred times the memory of the shortest ones.
     const out: Output = { bytes: Buffer.allocUnsafe(bytes.length), length: 0 };
     collect(bytes, expect(bytes, at, EXPLICIT_0).start, out, 0);
@@ -91,8 +94,8 @@ function isEnd(bytes: Buffer, at: number): boolean {
   return bytes.readUInt8(at) === 0 && bytes.readUInt8(at + 1) === 0;
 }
 
-/** Where the element behind this one begins. */
-function behind(bytes: Buffer, element: Element): number {
+/** Where an element ends, and the next one begins. */
+function endOf(bytes: Buffer, element: Element): number {
   if (element.end !== null) return element.end;
   let open = 1;
   let at = element.start;

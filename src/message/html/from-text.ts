@@ -1,3 +1,5 @@
+import { escapeText } from "./escape.ts";
+
 /**
  * Converts plain text to HTML that says the same and nothing else: a paragraph for each block of lines, `<br>` between
  * its lines, and markup characters escaped. Links stay text; mail programs make them clickable. "" for text without
@@ -21,12 +23,8 @@ export function htmlFromText(text: string): string {
 
 /** HTML folds white space (CSS Text 4.1); a no-break space before each further blank keeps columns and indents. */
 function htmlLine(line: string): string {
-  if (!/[&<>"\t]|^ | {2}/.test(line)) return line;
-  return line
-    .replaceAll("&", "&amp;")
-    .replaceAll("<", "&lt;")
-    .replaceAll(">", "&gt;")
-    .replaceAll('"', "&quot;")
+  if (!/[&<>\t]|^ | {2}/.test(line)) return line;
+  return escapeText(line)
     .replaceAll("\t", "    ")
     .replace(/^ | (?= )/g, "&nbsp;");
 }

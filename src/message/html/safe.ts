@@ -1,5 +1,6 @@
 import { parse } from "tldts";
 import { harmlessCss } from "./css.ts";
+import { escapeAttribute, escapeText } from "./escape.ts";
 import { quotedStyle } from "./quoted-style.ts";
 import { linkAddress, shownHost } from "./safe-links.ts";
 import { seenHtml } from "./seen.ts";
@@ -287,14 +288,4 @@ function decoded(escaped: string): string {
   } catch {
     return escaped;
   }
-}
-
-const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
-
-function escapeText(text: string): string {
-  return text.replace(/[&<>]/g, (one) => escapes[one] as string);
-}
-
-function escapeAttribute(text: string): string {
-  return text.replace(/[&<>"']/g, (one) => escapes[one] as string);
 }

@@ -227,6 +227,13 @@ describe("texts with the name of a file", () => {
     expect(mail).toMatchObject({ text: "All my words.", attachments: [{ filename: "message.txt" }] });
   });
 
+  test("the first of them is the text if all have names", async () => {
+    const mail = await read(
+      ...mixed(...["a", "b"].map((name) => [`Content-Type: text/plain; name=${name}.txt`, "", name])),
+    );
+    expect(mail).toMatchObject({ text: "a", attachments: [{ filename: "a.txt" }, { filename: "b.txt" }] });
+  });
+
   test("an alternative and a message of one part are the message itself", async () => {
     expect(await read("Content-Type: text/plain; name=a.txt", "", "Hi")).toMatchObject({ text: "Hi", attachments: [] });
     const mail = await read(
@@ -259,6 +266,20 @@ test("alternatives for watches and web mail are neither text nor attachments", a
   );
   expect(mail).toMatchObject({ text: "Hi", html: null, attachments: [], defects: [] });
 });
+
+test.each(["text/richtext", "text/enriched", "text/watch-html", "text/x-amp-html"])(
+  "a file of type %s beside alternatives is an attachment",
+  async (type) => {
+    const part = [`Content-Type: ${type}`, "Content-Disposition: attachment; filename=contract.rtf", "", "contract"];
+    const mail = await read(
+      "Content-Type: multipart/alternative; boundary=b",
+      ...["", "--b", "", "Hi", "--b", ...part, "--b--", ""],
+    );
+    expect(mail).toMatchObject({ text: "Hi", attachments: [{ filename: "contract.rtf", size: 8 }], defects: [] });
+    const alone = await read("Content-Type: multipart/alternative; boundary=b", "", "--b", ...part, "--b--", "");
+    expect(alone).toMatchObject({ text: "", attachments: [{ filename: "contract.rtf" }] });
+  },
+);
 
 describe("another form alone is the text", () => {
   test.each([

@@ -3,6 +3,7 @@ import type { Attachment, Calendar, Defect } from "../../mail.ts";
 import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calendar.ts";
 import { type DefectCode, Defects } from "../defects.ts";
 import { scanHeaders } from "../headers.ts";
+import { htmlFromText } from "../html/from-text.ts";
 import { walkHtml } from "../html/walk.ts";
 import { readCms } from "../smime.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
@@ -42,6 +43,8 @@ export interface Body {
   files: AttachedFile[];
   /** Null also if contents of attachments were asked for. */
   calendar: Calendar | null;
+  /** What comes before and after the parts of multiparts inside S/MIME files (RFC 2046 5.1.1). */
+  outside: Buffer[];
   defects: Defect[];
 }
 
@@ -73,6 +76,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const files: AttachedFile[] = [];
   const defects = new Defects();
   const calendars: CalendarFile[] = [];
+  const outside: Buffer[] = [];
   const isAll = wanted === "all" || wanted === "every part";
   /** Texts in files like winmail.dat. */
   const packed: TnefMessage[] = [];
@@ -130,17 +134,20 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   /** Reads the entity that an S/MIME file signs, after the file itself. */
   const openSigned = async (content: Buffer, type: string): Promise<Piece[]> => {
     const cms = readCms(content);
-    if (cms?.kind === "encrypted" || (cms === null && type === "enveloped-data")) defects.add("message_encrypted");
-    else if (cms === null || wrappers === WRAPPERS_MAX) defects.add("signed_unreadable");
+    if (cms?.kind === "encrypted" || (cms === null && envelopedType.test(type))) defects.add("message_encrypted");
+    else if (cms?.kind === "empty" && type !== "signed-data") return [];
+    else if (cms?.kind !== "signed" || wrappers === WRAPPERS_MAX) defects.add("signed_unreadable");
     if (cms?.kind !== "signed" || wrappers === WRAPPERS_MAX) return [];
-    const block = scanHeaders(cms.content, { bytesMax: limits.maxHeaderBytes, fieldsMax: SIGNED_FIELDS_MAX });
-    const { defects: found, excess, root } = scanStructure(cms.content, block, limits);
+    const entity = cms.content;
+    const block = scanHeaders(entity, { bytesMax: limits.maxHeaderBytes, fieldsMax: SIGNED_FIELDS_MAX });
+    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, limits);
     for (const one of found) defects.take(one);
     if (excess !== null) {
       defects.take(excess);
       return [];
     }
     defects.add("signature_unchecked");
+    outside.push(...around.map(([start, end]) => entity.subarray(start, end)));
     wrappers++;
     return read(root, null);
   };
@@ -192,9 +199,9 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     return signed === null ? [] : openSigned(content, signed.toLowerCase());
   };
   const pieces = await read(root, null);
-  const [only] = textFiles;
-  // A mail whose one text has the name of a file is no mail without words.
-  if (only && pieces.every(isBlank)) pieces.push(await readText(only));
+  const [named] = textFiles;
+  // A mail whose texts all have the names of files is no mail without words: the first one is its text.
+  if (named && pieces.every(isBlank)) pieces.push(await readText(named));
   // Outlook packs the text in rich form, and most mail has it as a part as well.
   const [first, ...others] = packed;
   if (first && pieces.every(isBlank)) pieces.push(pieceOf(first));
@@ -206,7 +213,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     pieces.push({ text: found.description, html: null });
     if (found.isDescriptionCut) defects.add("part_truncated");
   }
-  return { pieces, files, calendar: found.calendar, defects: defects.list };
+  return { pieces, files, calendar: found.calendar, outside, defects: defects.list };
 }
 
 /** Files are searched for the header of a part as far as this. */
@@ -234,6 +241,9 @@ export function isTnef(type: string, name: string): boolean {
   return /^application\/(?:vnd\.)?ms-tnef$/.test(type) || /^win(?:mail)?\.dat$/i.test(name);
 }
 
+/** Types of S/MIME files that are encrypted (RFC 8551 3.2.2), in lower case. */
+const envelopedType = /^(?:auth)?enveloped-data$/;
+
 function isSmime(type: string, name: string): boolean {
   return /^application\/(?:x-)?pkcs7-mime$/.test(type) || /\.p7m$/i.test(name);
 }
@@ -243,8 +253,8 @@ const enrichedTypes = new Set(["text/enriched", "text/richtext"]);
 /** Types that say again, for few programs, what another alternative says. */
 const otherForms = new Set(["text/x-amp-html", "text/watch-html", ...enrichedTypes]);
 
-function isOtherForm({ header: { type } }: MimePart): boolean {
-  return otherForms.has(type);
+function isOtherForm({ header: { disposition, type } }: MimePart): boolean {
+  return otherForms.has(type) && disposition !== "attachment";
 }
 
 /** Whether every mail program shows a text alike: it knows the type and the charset, in which ASCII stays ASCII. */
@@ -332,13 +342,8 @@ export function joinedHtml(pieces: readonly Piece[]): string | null {
   if (pieces.every(({ html }) => html === null)) return null;
   return pieces
     .filter((piece) => !isBlank(piece))
-    .map(({ text, html }) => html ?? textToHtml(text as string))
+    .map(({ text, html }) => html ?? htmlFromText(text as string))
     .join("<br/>\n");
-}
-
-function textToHtml(text: string): string {
-  const escaped = text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-  return `<p>${escaped.replace(/\r?\n/g, "<br/>")}</p>`;
 }
 
 /** The first charset that a text part declares and that is not Unicode's; null if none does. */
