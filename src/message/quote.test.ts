@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { quotableHtml } from "./html/safe.ts";
+import { seenText } from "./html/text.ts";
 import { type Quotable, withForwarded, withQuote } from "./quote.ts";
 import { replyText } from "./text/reply.ts";
 
@@ -34,6 +35,22 @@ describe("a quote in a reply", () => {
     expect(withQuote({ text: "", html: turkish }, original).html).toMatch(/<\/div>\s*<\/body>$/);
     const theirs = withQuote({ text: "A < B", html: null }, { ...original, html: "<i>One</i>" }).html ?? "";
     expect(theirs).toMatch(/^<p>A &lt; B<\/p>[\s\S]*<blockquote[^>]*>\s*<i>One<\/i>\s*<\/blockquote>/);
+  });
+
+  test.each([
+    ["<body><p>Hi</p></body><!-- end of </body> -->", "<body><p>Hi</p>", "</body><!-- end of </body> -->"],
+    ["<p>Hi</p><textarea></body></textarea>", "<p>Hi</p><textarea></body></textarea>", ""],
+    ["<BODY>Hi</BODY >\n</html>", "<BODY>Hi", "</BODY >\n</html>"],
+    ["<p>Hi</p></body-1>", "<p>Hi</p></body-1>", ""],
+    ["<p>Hi</p><!-- open </body>", "<p>Hi</p><!-- open </body>-->", ""],
+    ['<p>Hi</p><a href="htt', '<p>Hi</p><a href="htt">', ""],
+    ["<p>Hi</p><style>p{", "<p>Hi</p><style>p{</style>", ""],
+    ["<p>Hi</p><b", "<p>Hi</p><b>", ""],
+  ])("is shown, whatever the HTML of the answer leaves open: %s", (html, before, after) => {
+    const whole = withQuote({ text: "Hi", html }, { ...original, html: "<p>One</p>" }).html ?? "";
+    expect(whole).toStartWith(`${before}\n<br>\n<div class="gmail_quote`);
+    expect(whole).toEndWith(`</div>\n${after}`);
+    expect(seenText(whole).text).toContain("One");
   });
 
   test("ends, however long the message is", () => {

@@ -1,6 +1,8 @@
 import type { Mailbox } from "../mail.ts";
+import { escapeText } from "./html/escape.ts";
 import { htmlFromText } from "./html/from-text.ts";
 import { quotableHtml } from "./html/safe.ts";
+import { walkHtml } from "./html/walk.ts";
 
 /** Characters quoted of a text; longer ones end with a note. Long threads stay below. */
 const QUOTED_TEXT_CHARS_MAX = 256 * 1024;
@@ -66,7 +68,7 @@ export function withQuote(own: Texts, original: Quotable): Texts {
   return {
     text: `${beginning(own.text)}${introduction}\n${lines.join("\n")}\n`,
     html: htmlOf(own, html, (content) => [
-      `<div class="gmail_attr">${escaped(introduction)}<br></div>`,
+      `<div class="gmail_attr">${escapeText(introduction)}<br></div>`,
       `<blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">`,
       content ?? htmlFromText(text),
       "</blockquote>",
@@ -89,7 +91,7 @@ export function withForwarded(own: Texts, original: Quotable): Texts {
   return {
     text: `${beginning(own.text)}${head.join("\n")}\n\n${text}\n`,
     html: htmlOf(own, html, (content) => [
-      `<div class="gmail_attr">${head.map(escaped).join("<br>\n")}<br></div><br>`,
+      `<div class="gmail_attr">${head.map(escapeText).join("<br>\n")}<br></div><br>`,
       content ?? htmlFromText(text),
     ]),
   };
@@ -108,16 +110,41 @@ function htmlOf(own: Texts, content: string | null, quote: (content: string | nu
   if (own.html === null && content === null) return null;
   const written = own.html ?? htmlFromText(own.text);
   const below = `<div class="gmail_quote gmail_quote_container">\n${quote(content).join("\n")}\n</div>\n`;
-  const end = bodyEnd(written);
-  const before = written.slice(0, end);
-  return `${before}${before === "" ? "" : "\n<br>\n"}${below}${written.slice(end)}`;
+  const { before, after } = aroundQuote(written);
+  return `${before}${before === "" ? "" : "\n<br>\n"}${below}${after}`;
 }
 
-/** Where the last end tag of the body begins, or the end. Not by lower case: that changes the length of some letters. */
-function bodyEnd(html: string): number {
-  for (let at = html.lastIndexOf("</"); at >= 0; at = at === 0 ? -1 : html.lastIndexOf("</", at - 1))
-    if (/^body/i.test(html.slice(at + 2, at + 6))) return at;
-  return html.length;
+/** What closes something that HTML leaves open at its end, such as a comment, in which a quote would not be shown. */
+const closers = ["", ">", "-->", '">', "'>", "</style>", "</script>", "</title>", "</textarea>", "</xmp>"];
+
+/** Splits HTML where its body ends: before its last end tag of `body`, or else at its end. */
+function aroundQuote(html: string): { before: string; after: string } {
+  const starts: number[] = [];
+  // With a name of its own, each tells whether it is a tag, or words of a comment.
+  const named = html.replace(/<\/body(?=[\s/>])/gi, (_, start: number) => `</body-${starts.push(start) - 1}`);
+  let last: number | undefined;
+  walkHtml(named, {
+    text() {},
+    end(name) {
+      if (name.startsWith("body-")) last = starts[Number(name.slice("body-".length))] ?? last;
+    },
+  });
+  if (last !== undefined) return { before: html.slice(0, last), after: html.slice(last) };
+  // Each one costs a walk.
+  const tried = closers.slice(0, html.length > QUOTED_HTML_CHARS_MAX ? 1 : closers.length);
+  return { before: html + (tried.find((closer) => isTag("body-end", html + closer)) ?? ""), after: "" };
+}
+
+/** Whether an end tag after the HTML would be one, and not words of what it leaves open. */
+function isTag(name: string, html: string): boolean {
+  let isFound = false;
+  walkHtml(`${html}</${name}>`, {
+    text() {},
+    end(found) {
+      isFound ||= found === name;
+    },
+  });
+  return isFound;
 }
 
 function bounded({ text, html }: Quotable): Texts {
@@ -155,8 +182,4 @@ function oneLine(text: string): string {
     .trim()
     .slice(0, LINE_CHARS_MAX)
     .toWellFormed();
-}
-
-function escaped(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
