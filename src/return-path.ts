@@ -25,7 +25,7 @@ const SIGNATURE_CHARS = 20;
 /** Base 32 (RFC 4648 6) in lower case: five bits per character, and it survives a change of case. */
 const digits = "abcdefghijklmnopqrstuvwxyz234567";
 
-/** A return path in other text: its signature, behind what names the message and the recipient. */
+/** A return path in other text: its signature, after what names the message and the recipient. */
 const signatures = /(bounce(?:\+|%2b|=2b)[0-9a-f]{32}\.[0-9a-z]{1,3}\.)[a-z2-7]{20}(?=@|%40|=40)/gi;
 const hidden = "x".repeat(SIGNATURE_CHARS);
 

@@ -172,7 +172,7 @@ describe("DKIM", () => {
     ],
     ["a signed value that goes on without a fold", () => changed("Subject: Hello", "Subject: Hel\r\nlo"), ["policy"]],
     [
-      "a signed field that stands first, behind white space",
+      "a signed field that comes first, after white space",
       async () => {
         const [subject = ""] = (await signed()).toString().match(/^Subject: .*\r\n/m) ?? [];
         return Buffer.from(` ${subject}${(await changed(subject, "")).toString()}`);
@@ -181,17 +181,17 @@ describe("DKIM", () => {
     ],
     ["signed parts", () => inParts("", ""), ["pass"]],
     ["white space in a line of a part's text", () => inParts("\r\nHello", " \r\nHello"), ["pass"]],
-    ["white space behind a delimiter", () => inParts("--b\r\n", "--b  \r\n"), ["pass"]],
-    ["white space in the line behind a part's header", () => inParts("\r\n\r\nDo not", "\r\n \r\nDo not"), ["policy"]],
-    ["too much white space behind a delimiter", () => inParts("--b\r\n", `--b${" ".repeat(2_000)}\r\n`), ["policy"]],
+    ["white space after a delimiter", () => inParts("--b\r\n", "--b  \r\n"), ["pass"]],
+    ["white space in the line after a part's header", () => inParts("\r\n\r\nDo not", "\r\n \r\nDo not"), ["policy"]],
+    ["too much white space after a delimiter", () => inParts("--b\r\n", `--b${" ".repeat(2_000)}\r\n`), ["policy"]],
     ["signed parts with white space in the delimiter", () => inParts("", "", "a b"), ["pass"]],
     ["more white space in a delimiter", () => inParts("\r\n--a b\r\n", "\r\n--a  b\r\n", "a b"), ["policy"]],
     ["a line of white space in a delimiter", () => inParts("--a b", `--a${"\t".repeat(2_000)}b`, "a b"), ["policy"]],
     ["more white space in the last delimiter", () => inParts("--a b--", "--a  b--", "a b"), ["policy"]],
     ["more white space in the boundary", () => inParts('="a b"', '="a  b"', "a b"), ["policy"]],
-    ["words behind the last field", () => changed("\r\n\r\n", "\r\nX-Note: x\r\nPay me.\r\n\r\n"), ["policy"]],
-    ["words behind a blank line", () => changed("\r\n\r\n", "\r\nX-Note: x\r\n \r\nPay me.\r\n\r\n"), ["policy"]],
-    ["a field behind the last one", () => changed("\r\n\r\n", "\r\nX-Note: x\r\n\r\n"), ["pass"]],
+    ["words after the last field", () => changed("\r\n\r\n", "\r\nX-Note: x\r\nPay me.\r\n\r\n"), ["policy"]],
+    ["words after a blank line", () => changed("\r\n\r\n", "\r\nX-Note: x\r\n \r\nPay me.\r\n\r\n"), ["policy"]],
+    ["a field after the last one", () => changed("\r\n\r\n", "\r\nX-Note: x\r\n\r\n"), ["pass"]],
     ["the Subject with its colon on the next line", () => changed(/^Subject:/m, "Subject\r\n:"), ["pass"]],
     [
       "a line that is a field for some readers and a part of the Subject for the verifier",

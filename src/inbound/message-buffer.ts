@@ -40,8 +40,8 @@ interface Holder {
  * The memory that all messages on their way in may take together, in all their COPIES here. What the children that
  * examine them take is bounded by the pool.
  *
- * A client has a share of the memory, so that no client fills it alone. A message that arrives slowly loses its memory when
- * another message finds none, so that a client that sends a lot and then falls silent keeps nobody out.
+ * A client has a share of the memory, so that no client fills it alone. A message that arrives slowly loses its memory
+ * when another message finds none, so that a client that sends a lot and then falls silent keeps nobody out.
  */
 export class ByteBudget {
   private taken = 0;
@@ -62,8 +62,8 @@ export class ByteBudget {
   }
 
   /**
-   * A piece of a message; null when there is no room. The only message in hand may exceed the budget, and a client's only
-   * message the share, so that the largest message that is allowed always comes in.
+   * A piece of a message; null when there is no room. The only message in hand may exceed the budget, and a client's
+   * only message the share, so that the largest message that is allowed always comes in.
    */
   take(bytes: number, message: Holder): Uint8Array | null {
     const more = bytes * COPIES;
@@ -124,8 +124,8 @@ interface Pausable {
 }
 
 /**
- * Keeps mail on its way in from holding up everything else: what all connections hand over in one turn of the event loop is
- * bounded, and whoever comes when that is used up goes on in the next one, in the order of coming.
+ * Keeps mail on its way in from holding up everything else: what all connections hand over in one turn of the event
+ * loop is bounded, and whoever comes when that is used up goes on in the next one, in the order of coming.
  */
 export class IntakeScheduler {
   private taken = 0;
@@ -206,9 +206,9 @@ export class MessageBuffer implements Holder {
   }
 
   /**
-   * The whole message in pieces, valid until `release`. Throws Failure `too_large`, `overloaded`, or `message_malformed`
-   * for a CR or LF outside a CRLF: a server that takes one for a line ending sees other messages than one that does not
-   * (RFC 5321 2.3.8; "SMTP smuggling").
+   * The whole message in pieces, valid until `release`. Throws Failure `too_large`, `overloaded`, or
+   * `message_malformed` for a CR or LF outside a CRLF: a server that takes one for a line ending sees other messages
+   * than one that does not (RFC 5321 2.3.8; "SMTP smuggling").
    */
   finish(): Uint8Array[] {
     this.budget.arrived(this);

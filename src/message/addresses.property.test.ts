@@ -86,7 +86,7 @@ test("an address is all that stands where one has to, never a part of it", () =>
     { share: 5 },
   ));
 
-test("any printable name in double quotes is a name, and the address behind it is the same", () =>
+test("any printable name in double quotes is a name, and the address after it is the same", () =>
   holds(
     fc.property(address, fc.string({ unit: "grapheme-ascii", maxLength: 60 }), (text, called) => {
       expect(readMailbox(`"${called.replace(/["\\]/g, "\\$&")}" <${text}>`)).toEqual({

@@ -44,7 +44,7 @@ const value = fc.oneof(
       address,
       fc.constantFrom("", " Eve", " (a)", " a@b.example"),
     )
-    .map(([one, between, other, behind]) => `<${one}> ${between}<${other}>${behind}`),
+    .map(([one, between, other, after]) => `<${one}> ${between}<${other}>${after}`),
 );
 
 test("an author is the one address that two parsers find, or nobody", () =>

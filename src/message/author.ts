@@ -21,8 +21,8 @@ const AUTHOR_CHARS_MAX = 2 * 998;
 /**
  * Returns the author if every reader of the message must find the same one: exactly one `From` field with exactly one
  * plain address, alone or after a name, with or without comments. Null for several fields or mailboxes, groups, local
- * parts that need more than quotes, routes, domain literals, a name that is another address, and anything else that two parsers could read
- * differently. Such a From proves nothing.
+ * parts that need more than quotes, routes, domain literals, a name that is another address, and anything else that two
+ * parsers could read differently. Such a From proves nothing.
  */
 export function singleAuthor(block: HeaderBlock): Author | null {
   const [from, ...more] = fieldsNamed(block, "from");

@@ -72,8 +72,9 @@ const MARK_CHARS_MAX = 1_000;
  * `autoSubmitted` is the keyword of Auto-Submitted (RFC 3834 5). A field whose keyword cannot be read counts as
  * `auto-generated`, because only "no" means a person. Without the field, it is `auto-replied` if the message has a mark
  * of vacation programs or is a read receipt, and otherwise `auto-generated` if it has a mark of programs that write on
- * their own, comes from a mailer daemon, or its reverse-path is null (RFC 5321 4.5.5). List and bulk mail does not count as automatic: people write to lists. `headers` are decoded and unfolded.
- * Values in the result have at most 255 characters and no control characters.
+ * their own, comes from a mailer daemon, or its reverse-path is null (RFC 5321 4.5.5). List and bulk mail does not
+ * count as automatic: people write to lists. `headers` are decoded and unfolded. Values in the result have at most 255
+ * characters and no control characters.
  */
 export function automationOf(headers: readonly HeaderField[], envelopeFrom: string): Automation {
   const valuesOf = (name: string) =>

@@ -12,7 +12,7 @@ const raw = fc.oneof(
   fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes)),
 );
 
-test("the fields are the header, byte for byte, and behind the empty line is the body", () =>
+test("the fields are the header, byte for byte, and after the empty line is the body", () =>
   holds(
     fc.property(raw, (message) => {
       const { fields, bodyStart, cut } = scanHeaders(message);

@@ -5,11 +5,12 @@ const MESSAGE_ID_BYTES_MAX = 998;
 const IDS_MAX = 200;
 
 /**
- * The Message-IDs of an unfolded Message-ID, In-Reply-To or References field, with angle brackets and in order (RFC 5322
- * 3.6.4). White space inside of the brackets, which obsolete syntax allows around dots and some programs write anywhere,
- * is left out, so that ids can be compared. Each id comes once, and of more than 200 come the first and the last hundred:
- * mail programs keep a few dozen (RFC 5537 3.4.4), while a field of 1 MiB holds 200,000. Words with an "@" outside of brackets count as ids too: in References in
- * their place, otherwise behind the others, because obsolete In-Reply-To fields are phrases that name authors.
+ * The Message-IDs of an unfolded Message-ID, In-Reply-To or References field, with angle brackets and in order (RFC
+ * 5322 3.6.4). White space inside of the brackets, which obsolete syntax allows around dots and some programs write
+ * anywhere, is left out, so that ids can be compared. Each id comes once, and of more than 200 come the first and the
+ * last hundred: mail programs keep a few dozen (RFC 5537 3.4.4), while a field of 1 MiB holds 200,000. Words with an
+ * "@" outside of brackets count as ids too: in References in their place, otherwise after the others, because obsolete
+ * In-Reply-To fields are phrases that name authors.
  */
 export function messageIdsIn(value: string, field: "references" | "other" = "other"): string[] {
   const bracketed: string[] = [];

@@ -16,7 +16,7 @@ const literal = /\[[^[\]\\]*\]/y;
 
 /**
  * Writes each address of a From, Reply-To, To or Cc field in its current form. Outside angle brackets, an address with
- * white space only behind a dot is left out: `Dr. jo@a.example` is one address, or a name and another.
+ * white space only after a dot is left out: `Dr. jo@a.example` is one address, or a name and another.
  */
 export function withoutObsoleteSyntax(value: string): string {
   if (!value.includes("@")) return value;
@@ -109,7 +109,7 @@ function wordsAfter(tokens: readonly Token[], start: number): Token[] {
   return tokens.slice(start, end);
 }
 
-/** Whether a dot has white space only behind it, as if it ended an abbreviation or a sentence. */
+/** Whether a dot has white space only after it, as if it ended an abbreviation or a sentence. */
 function endsInSpace(tokens: readonly Token[]): boolean {
   const isBetween = (at: number) => tokens[at]?.kind === "between";
   return tokens.some(({ kind }, at) => kind === "dot" && !isBetween(at - 1) && isBetween(at + 1));

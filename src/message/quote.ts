@@ -59,7 +59,7 @@ export function quoted({ own, original, type, contentIds, bytesMax }: QuoteReque
 
 /**
  * The texts of a reply with the message that it answers below them, as mail programs quote it: an introduction, and its
- * lines behind `> `. There is HTML if either of the two has some.
+ * lines after `> `. There is HTML if either of the two has some.
  */
 export function withQuote(own: Texts, original: Quotable): Texts {
   const { text, html } = bounded(original);

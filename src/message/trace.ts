@@ -27,8 +27,8 @@ export interface TraceOptions {
 /**
  * Adds our trace fields to a message as it is stored: Return-Path (RFC 5321 4.4), Authentication-Results and Received
  * go on top, and fields that claim to be ours are removed from its header. These are `X-E2A-*`, Return-Path, and
- * Authentication-Results with our authserv-id (RFC 8601 5) or without a readable one. Every other byte stays as it was, so signatures still verify. Attached
- * messages are not changed.
+ * Authentication-Results with our authserv-id (RFC 8601 5) or without a readable one. Every other byte stays as it was,
+ * so signatures still verify. Attached messages are not changed.
  */
 export function withTrace(raw: Uint8Array, options: TraceOptions): Uint8Array {
   return applyTrace([raw], traceOf(raw, options));
@@ -46,7 +46,8 @@ export interface Trace {
 const SERVER_FIELDS_MAX = 1_000;
 
 /**
- * Finds what `withTrace` would add and remove. Throws Failure `message_malformed` if the header has too many fields to check.
+ * Finds what `withTrace` would add and remove. Throws Failure `message_malformed` if the header has too many fields to
+ * check.
  * @param block The message's header, if it has been scanned.
  */
 export function traceOf(raw: Uint8Array, options: TraceOptions, block: WholeHeader | null = null): Trace {
@@ -125,7 +126,8 @@ export function tracedHeader(raw: Uint8Array, block: WholeHeader, { fields, kept
 }
 
 /**
- * Counts the hosts that a message has passed, by its `Received` fields, up to `most`. Too many mean a loop (RFC 5321 6.3).
+ * Counts the hosts that a message has passed, by its `Received` fields, up to `most`. Too many mean a loop (RFC 5321
+ * 6.3).
  * @param block The message's header, if it has been scanned.
  */
 export function countReceived(raw: Uint8Array, most: number, block: WholeHeader | null = null): number {
@@ -200,9 +202,9 @@ function fold(field: string): string {
 }
 
 /**
- * Whether a field of a server claims to be ours. Programs that pass fields on as variables or attributes fold their names: CGI and
- * WSGI turn hyphens into underscores, Apache and PHP every character but letters and digits. So names are compared by
- * letters and digits alone.
+ * Whether a field of a server claims to be ours. Programs that pass fields on as variables or attributes fold their
+ * names: CGI and WSGI turn hyphens into underscores, Apache and PHP every character but letters and digits. So names
+ * are compared by letters and digits alone.
  */
 function isForged(field: RawField, hostname: string): boolean {
   if (foldedName(field.key) !== "authenticationresults") return true;

@@ -98,7 +98,7 @@ describe.each(["sqlite", "postgres"] as const)("mail that an earlier version rea
     expect(reads).toBe(1);
   });
 
-  test("says no word that stood in its header, if it was proven", async () => {
+  test("says no word that was in its header, if it was proven", async () => {
     await using app = await startTestApp({ database });
     const { store } = app.app;
     await app.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });

@@ -18,7 +18,7 @@ export interface Margin {
 
 interface Line {
   text: string;
-  /** Line ends before it: with two there is a blank line. With 0 it follows the line before, behind `gap`. */
+  /** Line ends before it: with two there is a blank line. With 0 it follows the line before, after `gap`. */
   breaks: number;
   gap: string;
   /** The margin, with the markers that are due. */
@@ -30,7 +30,7 @@ interface Line {
 }
 
 interface Cell {
-  /** The index of its first line, and of the line behind its last one. */
+  /** The index of its first line, and of the line after its last one. */
   from: number;
   to: number;
   column: number;
@@ -158,7 +158,7 @@ export class Lines {
     this.block(2);
   }
 
-  /** Adds text right behind the last words, even if their line has ended. */
+  /** Adds text right after the last words, even if their line has ended. */
   append(text: string): void {
     const line = this.hasWords ? this.open : this.lines.at(-1);
     if (line) line.text += text;
@@ -185,7 +185,7 @@ export class Lines {
     if (filled.length > 0) table.rows.push(row);
     // A row without words keeps others apart.
     else if (row.length > 0 && this.lines.length > table.from) this.block(2);
-    // Words that fill a row alone keep the blank line behind them.
+    // Words that fill a row alone keep the blank line after them.
     if (filled.length === 1) this.breaks = Math.max(this.breaks, filled[0]?.after ?? 1);
   }
 

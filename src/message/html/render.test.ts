@@ -55,7 +55,7 @@ describe.each<[string, Case[]]>([
         "Fares\na\tb\nc\td",
       ],
       [
-        "words in front of a table and behind it",
+        "words before a table and after it",
         "before<table><tr><td>a<td>b<tr><td>c<td>d</table>behind",
         "before\n\na\tb\nc\td\n\nbehind",
       ],

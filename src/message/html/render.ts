@@ -42,7 +42,7 @@ const sections = new Set(["tbody", "tfoot", "thead"]);
 const SPAN_MAX = 1_000;
 /** A picture that is not larger than this, in pixels, keeps others apart or counts readers. */
 const TINY_PIXELS_MAX = 3;
-/** How often the rest behind an attribute without an end is read again. */
+/** How often the rest after an attribute without an end is read again. */
 const REPAIRS_MAX = 2;
 
 interface OpenTable {
@@ -103,7 +103,7 @@ export function renderText(
   const scopes: (Map<string, number> | null)[] = [null];
   let now: Surroundings = { spacing: "folded", list: null, table: null, link: null, raised: null, isRow: false };
   let isUnread = false;
-  /** Whether the next line end is left out: the one behind `<pre>`. */
+  /** Whether the next line end is left out: the one after `<pre>`. */
   let isPreBegun = false;
   let repairs = 0;
 
@@ -302,7 +302,7 @@ export function renderText(
       end,
       rest(cutOff) {
         isUnread = false;
-        // A quotation mark that is missing takes the words behind the tag with it.
+        // A quotation mark that is missing takes the words after the tag with it.
         const tagEnd = cutOff.indexOf(">");
         if (tagEnd >= 0 && ++repairs <= REPAIRS_MAX) walk(cutOff.slice(tagEnd + 1));
         else if (isWhole) words(cutOff, "folded");
@@ -343,7 +343,7 @@ function hrefOf(attributes: Map<string, string>): string {
   return href.startsWith("#") ? "" : href.replace(/^mailto:/i, "");
 }
 
-/** Writes the target of a link behind its words, unless they are the same. */
+/** Writes the target of a link after its words, unless they are the same. */
 function endLink(lines: Lines, { href, mark, words, alternative }: Link): void {
   const bare = (text: string) => text.replace(/\s+/g, " ").trim().replace(/\/$/, "");
   if (lines.hasWordsSince(mark)) {

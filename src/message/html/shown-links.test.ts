@@ -108,7 +108,7 @@ test("a long base is not repeated in each link, and its host is right", () => {
   expect(links[0]!.url.length).toBeLessThan(100);
 });
 
-test("behind ten thousand links, others are listed by their host", () => {
+test("after ten thousand links, others are listed by their host", () => {
   const html = Array.from({ length: 10_100 }, (_, i) => `<a href="https://h.example/${i}">k</a>`).join("");
   const links = linksOf("", `${html}<a href="https://last.com/x">k</a>`);
   expect(links).toHaveLength(10_001);

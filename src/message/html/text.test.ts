@@ -15,7 +15,7 @@ test.each([
 
 test.each([
   ["outside of the body", "<body>Thanks</body><p>Please wire 9,000 EUR", "Thanks\n\nPlease wire 9,000 EUR"],
-  ["behind the end of the document", "<html><body>Thanks</body></html>Wire it", "Thanks\nWire it"],
+  ["after the end of the document", "<html><body>Thanks</body></html>Wire it", "Thanks\nWire it"],
   ["in the head", "<head>Wire it<title>no</title></head><body><p>Thanks</p></body>", "Wire it\n\nThanks"],
   ["in fields and details", "<textarea>a</textarea><details><summary>b</summary>c</details>", "a\nb\nc"],
   ["in elements of no language", "<wire>a</wire><noscript>b</noscript><svg><text>c</text></svg>", "abc"],

@@ -75,7 +75,7 @@ describe("headers of parts that are broken", () => {
   test.each<[string, string[], string]>([
     ["no empty line before the words", ["Content-Type: text/plain", "Hello there.", "Bye."], "Hello there.\nBye."],
     ["no header and no empty line", ["Hello there: all is well.", "Bye."], "Hello there: all is well.\nBye."],
-    ["words with a colon behind a field", ["Content-Type: text/plain", "My dear: hello."], "My dear: hello."],
+    ["words with a colon after a field", ["Content-Type: text/plain", "My dear: hello."], "My dear: hello."],
     ["a parameter without a fold", ["Content-Type: text/plain;", 'charset="utf-8"', "", "Grüße"], "Grüße"],
     ["a parameter without a fold or a semicolon", ["Content-Type: text/plain", "charset=utf-8", "", "Hi"], "Hi"],
   ])("%s", async (_name, part, text) => {
@@ -107,7 +107,7 @@ describe("headers of parts that are broken", () => {
     expect(await before(`${pgp}\n\nAnd more.`, ["", "Hi"])).toMatchObject({ text: "Hi", defects: [left] });
   });
 
-  test("a line that is a delimiter but for words far behind is text", async () => {
+  test("a line that is a delimiter but for words far after it is text", async () => {
     const line = `--b${" ".repeat(1_000)}Content-Disposition: attachment`;
     expect(await read(...mixed(["", "Hi", line, "", "Bye"]))).toMatchObject({ attachments: [], defects: [] });
   });
@@ -187,7 +187,7 @@ describe("what would get lost is read or reported", () => {
     expect(codesOf(await read(...mixed(part)))).toContain(defect);
   });
 
-  test("a line of base64 behind a semicolon is no parameter", async () => {
+  test("a line of base64 after a semicolon is no parameter", async () => {
     const part = [
       "Content-Type: application/pdf",
       "Content-Transfer-Encoding: base64;",

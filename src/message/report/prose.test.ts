@@ -25,7 +25,7 @@ function read({ from = "MAILER-DAEMON@mx.shop.example", subject, body, type = "t
 }
 
 const code = "550 5.1.1 User unknown";
-/** The recipient stands at the beginning of a line, behind a label, or in the sentence. */
+/** The recipient is at the beginning of a line, after a label, or in the sentence. */
 const bounces: Record<string, Bounce> = {
   German: {
     subject: "Unzustellbar: Ihre Bestellung",

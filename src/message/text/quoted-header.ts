@@ -101,10 +101,10 @@ export class QuotedHeaders {
   }
 
   /**
-   * Reads the header of a quoted message from line `at` on: `From: …`, `Sent: …`, `To: …`, `Subject: …` in any language,
-   * in bold, in table cells or indented. Null if there is none. Lists that people write (`From: Berlin`, `To: Hamburg`)
-   * and mail that they ask to send (a sender, a recipient and a subject, but no date) are no header. `lines` are plain. `isIntroduced` if an introduction or a separator stands above, so that
-   * it may begin with any field.
+   * Reads the header of a quoted message from line `at` on: `From: …`, `Sent: …`, `To: …`, `Subject: …` in any
+   * language, in bold, in table cells or indented. Null if there is none. Lists that people write (`From: Berlin`, `To:
+   * Hamburg`) and mail that they ask to send (a sender, a recipient and a subject, but no date) are no header. `lines`
+   * are plain. `isIntroduced` if an introduction or a separator stands above, so that it may begin with any field.
    */
   at(at: number, isIntroduced = false): QuotedHeader | null {
     const { lines } = this;

@@ -72,7 +72,7 @@ test.each([
     "Yes.",
   ],
   [
-    "a postscript behind the signature",
+    "a postscript after the signature",
     "Send 40 chairs.\n\nBest regards,\nAlice\n\nPS: and 3 tables.",
     "Send 40 chairs.\n\nPS: and 3 tables.",
   ],

@@ -9,29 +9,16 @@ const DISCLAIMER_CHARS_MAX = 1_000;
 /** How the lines of telephones and programs begin, in lower case, and how they end. */
 const sentBeginnings = [
   ...["sent from ", "sent using ", "sent via ", "sent with ", "get outlook ", "get bluemail ", "download outlook "],
-  ...[
-    "gesendet von ",
-    "gesendet mit ",
-    "gesendet über ",
-    "von meinem ",
-    "von meiner ",
-    "diese nachricht wurde von meine",
-  ],
-  ...["outlook für ", "holen sie sich outlook ", "envoyé de ", "envoyé depuis ", "envoyé à partir de ", "envoyé avec "],
-  ...[
-    "télécharger outlook ",
-    "obtenez outlook ",
-    "enviado desde ",
-    "enviado do ",
-    "enviado de ",
-    "enviado a partir do ",
-  ],
-  ...["enviado pelo ", "obtener outlook ", "obter o outlook ", "inviato da ", "inviato dal ", "inviato con "],
-  ...["scarica outlook ", "verzonden vanaf ", "verzonden met ", "verstuurd vanaf ", "skickat från ", "sendt fra "],
-  ...["lähetetty ", "wysłane z ", "wysłano z ", "pobierz outlook ", "odesláno z ", "odoslané z ", "trimis de pe "],
-  ...["elküldve ", "отправлено с ", "отправлено из ", "надіслано з ", "изпратено от ", "στάλθηκε από ", "נשלח מה"],
-  ...["أُرسلت من ", "ارسال شده از ", "从我的", "发自我的", "來自我的", "從我的", "發自我的", "iphoneから", "ipadから"],
-  ...["나의 ", "내 "],
+  ...["gesendet von ", "gesendet mit ", "gesendet über ", "von meinem ", "von meiner "],
+  ...["diese nachricht wurde von meine", "outlook für ", "holen sie sich outlook ", "envoyé de ", "envoyé depuis "],
+  ...["envoyé à partir de ", "envoyé avec ", "télécharger outlook ", "obtenez outlook ", "enviado desde "],
+  ...["enviado do ", "enviado de ", "enviado a partir do ", "enviado pelo ", "obtener outlook "],
+  ...["obter o outlook ", "inviato da ", "inviato dal ", "inviato con ", "scarica outlook ", "verzonden vanaf "],
+  ...["verzonden met ", "verstuurd vanaf ", "skickat från ", "sendt fra ", "lähetetty ", "wysłane z "],
+  ...["wysłano z ", "pobierz outlook ", "odesláno z ", "odoslané z ", "trimis de pe ", "elküldve "],
+  ...["отправлено с ", "отправлено из ", "надіслано з ", "изпратено от ", "στάλθηκε από ", "נשלח מה", "أُرسلت من "],
+  ...["ارسال شده از ", "从我的", "发自我的", "來自我的", "從我的", "發自我的"],
+  ...["iphoneから", "ipadから", "나의 ", "내 "],
 ];
 const sentEndings = [" gönderildi", "から送信"];
 /** What such a line names. */

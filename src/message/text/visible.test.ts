@@ -6,7 +6,7 @@ test.each([
   ["bidi override", "a\u202eb", "a⟨U+202E⟩b"],
   ["zero width space", "a\u200bb", "a⟨U+200B⟩b"],
   ["joiner between Latin letters", "a\u200db", "a⟨U+200D⟩b"],
-  ["joiner behind an emoji with nothing to join", "👍\u200dx", "👍⟨U+200D⟩x"],
+  ["joiner after an emoji with nothing to join", "👍\u200dx", "👍⟨U+200D⟩x"],
   ["tag letters", "a\u{e0041}", "a⟨U+E0041⟩"],
   ["blank letter", "a\u3164b", "a⟨U+3164⟩b"],
   ["line separator", "a\u2028b", "a⟨U+2028⟩b"],

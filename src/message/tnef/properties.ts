@@ -35,8 +35,8 @@ const PROPERTIES_MAX = 20_000;
 const VALUES_MAX = 20_000;
 
 /**
- * Reads a list of MAPI properties (MS-OXTNEF 2.1.3.4). Throws RangeError if a length points past the end, and for a type
- * of unknown size or more values than a limit: what follows could not be read.
+ * Reads a list of MAPI properties (MS-OXTNEF 2.1.3.4). Throws RangeError if a length points past the end, and for a
+ * type of unknown size or more values than a limit: what follows could not be read.
  * @param decode Decodes strings that are not in Unicode.
  */
 export function readProperties(bytes: Buffer, decode: (bytes: Buffer) => string): Properties {

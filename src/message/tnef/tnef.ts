@@ -87,8 +87,8 @@ const property = {
 const iidMessage = Buffer.from("0703020000000000c000000000000046", "hex");
 
 /**
- * Reads a file in TNEF. Null if it is not one, is cut off, or is past a limit. Checksums are not compared: some programs
- * write wrong ones. Never throws; time is linear, and contents are not copied.
+ * Reads a file in TNEF. Null if it is not one, is cut off, or is past a limit. Checksums are not compared: some
+ * programs write wrong ones. Never throws; time is linear, and contents are not copied.
  */
 export function readTnef(bytes: Buffer, budget = newTnefBudget(), depth = 0): TnefMessage | null {
   try {
