@@ -114,16 +114,16 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   for (const piece of body.pieces) {
     const { text: plain, html } = piece;
     const seen = plain === null && html !== null ? seenText(html) : null;
-    const said = seen?.text ?? plain ?? "";
+    const shown = seen?.text ?? plain ?? "";
     if (seen) {
       hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
       isUnsure ||= seen.isUnsure;
       isCut ||= seen.isCut;
     }
-    if (said.trim() === "") continue;
+    if (shown.trim() === "") continue;
     const isHtml = seen !== null;
     // HTML begins and ends a paragraph.
-    text += text === "" ? said : `${isHtml || wasHtml ? "\n\n" : "\n"}${said}`;
+    text += text === "" ? shown : `${isHtml || wasHtml ? "\n\n" : "\n"}${shown}`;
     wasHtml = isHtml;
   }
   const defects = hiding(hiddenChars, isUnsure);
