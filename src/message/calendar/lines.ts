@@ -44,9 +44,10 @@ export function readComponents(text: string): Components {
   let tooDeep = 0;
   const whole = text.replace(/\r\n?/g, "\n").replace(/\n[ \t]/g, "");
   for (const line of whole.split("\n", LINES_MAX)) {
-    const property = readLine(line.length > LINE_CHARS_MAX ? squeezed(line).slice(0, LINE_CHARS_MAX) : line);
+    const fitting = line.length > LINE_CHARS_MAX ? squeezed(line) : line;
+    const property = readLine(fitting.slice(0, LINE_CHARS_MAX));
     if (!property) continue;
-    property.isCut ||= line.length > LINE_CHARS_MAX;
+    property.isCut ||= fitting.length > LINE_CHARS_MAX;
     const { name, value } = property;
     if (name === "BEGIN" && open.length > DEPTH_MAX) tooDeep++;
     else if (name === "BEGIN") {

@@ -1,3 +1,5 @@
+import { escapeText } from "./escape.ts";
+
 /** Pictures and formulas in HTML (SVG, MathML), whose elements browsers read otherwise than those of HTML. */
 
 /** What may have elements that a tokenizer for HTML alone reads otherwise than browsers. */
@@ -152,7 +154,7 @@ export function asOrdinary(html: string): string {
       const content = at + "<![CDATA[".length;
       const close = html.indexOf("]]>", content);
       const next = close < 0 ? html.length : close + 3;
-      replace(at, next, escaped(html.slice(content, close < 0 ? html.length : close)));
+      replace(at, next, escapeText(html.slice(content, close < 0 ? html.length : close)));
       at = next;
       continue;
     }
@@ -256,7 +258,3 @@ function behindTag(html: string, from: number, oddEquals?: (at: number) => void)
 }
 
 const valueEnd = /[ \t\n\f\r>]/g;
-
-function escaped(text: string): string {
-  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
-}
