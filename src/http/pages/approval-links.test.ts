@@ -141,13 +141,16 @@ test("of a stopped loop reviewers read that time rejects it, whatever the agent 
     { set: { "limits.loop_messages": 1 } },
   );
   const ann = "ann@outside.example";
-  /** The agent's message after one of hers has come in. */
+  /** The agent's answer to a message of hers. */
   const answer = async (subject: string) => {
     held.clock.advance(1_000);
-    const message = Buffer.from(`From: ${ann}\r\nSubject: ${subject}\r\n\r\nYes?\r\n`);
+    const id = `<${crypto.randomUUID()}@outside.example>`;
+    const message = Buffer.from(`From: ${ann}\r\nMessage-ID: ${id}\r\nSubject: ${subject}\r\n\r\nYes?\r\n`);
     await deliver(held.it.app.smtp.port, { from: ann, to: "bot@e2a.localhost", message });
     held.clock.advance(1_000);
-    return held.it.api("POST", "/api/v1/send", { to: [ann], subject, body: "Good day." });
+    const path = "/api/v1/agents/bot@e2a.localhost/messages";
+    const [{ message_id }] = (await held.it.api("GET", `${path}?sort=desc`)).body.messages;
+    return held.it.api("POST", `${path}/${message_id}/reply`, { body: "Good day." });
   };
   await answer("Again");
   const { body } = await answer("Once more");
