@@ -59,6 +59,8 @@ export class Child {
   bytes = 0;
   /** By job: how many answers it waits for, from the server or the network. Jobs that do not wait are absent. */
   private readonly waits = new Map<number, number>();
+  /** When its last job left (`performance.now()`), or when it started. Says nothing while it has jobs. */
+  idleSince = performance.now();
   /** Resident memory at the last check; 0 if the platform does not tell. */
   rssBytes = 0;
   private readonly process: LinkedProcess;
@@ -119,12 +121,6 @@ export class Child {
     let bytes = this.bytes;
     for (const id of this.waits.keys()) bytes -= this.jobs.get(id)?.bytes ?? 0;
     return bytes;
-  }
-
-  /** Whether its jobs are urgent; null if it has none. A child never has jobs of both kinds. */
-  get isUrgent(): boolean | null {
-    for (const { isUrgent } of this.jobs.values()) return isUrgent;
-    return null;
   }
 
   /** Whether an active job began so recently that it should end before another begins. */
@@ -220,7 +216,10 @@ export class Child {
     this.jobs.delete(id);
     this.waits.delete(id);
     this.bytes -= job.bytes;
-    if (this.jobs.size === 0) this.stopWatching();
+    if (this.jobs.size === 0) {
+      this.idleSince = performance.now();
+      this.stopWatching();
+    }
     queueMicrotask(this.onFree);
     return job;
   }

@@ -158,14 +158,44 @@ describe("urgent tasks", () => {
     const children = pool();
     const pidOf = async (isUrgent: boolean) => (await children.run("pid", null, [], { isUrgent })).output;
     const first = await pidOf(false);
-    expect(await pidOf(true)).toBe(first);
-    for (let i = 0; i < 20; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: "busy" }));
-    const other = await pidOf(false);
+    const other = await pidOf(true);
     expect(other).not.toBe(first);
+    for (let i = 0; i < 20; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: "busy" }));
+    expect(await pidOf(false)).toBe(first);
     expect(children.pids()).toHaveLength(2);
     const mails = pool();
     for (let i = 0; i < 40; i++) never(mails.run("sleep", null, [], { owner: "busy" }));
     expect((await mails.run("echo", 1, [], { isUrgent: true })).output).toBe(1);
+  });
+
+  test.each([1, 2])(
+    "of rounds with mail that waits for DNS use the children that there are: %d of each kind",
+    async (size) => {
+      const children = pool({ size });
+      const seen: number[] = [];
+      for (let round = 1; round <= 8; round++) {
+        const waiting = Array.from({ length: 6 * round }, () => Promise.withResolvers<void>());
+        for (const { resolve } of waiting) {
+          const look = () => {
+            resolve();
+            return new Promise(() => {});
+          };
+          never(children.run("ask", { name: "look", args: [] }, [], { host: { look } }));
+        }
+        await Promise.all(waiting.map(({ promise }) => promise));
+        await Promise.all([1, 2, 3].map((i) => children.run("echo", i, [], { isUrgent: true })));
+        seen.push(children.pids().length);
+      }
+      expect(Math.max(...seen)).toBe(2 * size);
+    },
+  );
+
+  test("of which there are no more lose their child, however much mail arrives", async () => {
+    const children = pool({ limits: { idleMs: 500 } });
+    await children.run("echo", 0);
+    const { output } = await children.run("pid", null, [], { isUrgent: true });
+    while (lives(output as number)) await children.run("echo", 1);
+    expect((await children.run("echo", 2, [], { isUrgent: true })).output).toBe(2);
   });
 
   test("that do not end hold up those behind them for a while, and their owner for longer", async () => {
@@ -275,6 +305,19 @@ test("what waits is bounded: the next task is refused with a time to come back",
   expect(settled.code).toBe("overloaded");
   expect(settled.details.retryAfterSeconds).toBeGreaterThan(0);
   for (const one of many) one.catch(() => {});
+});
+
+test("a child that has grown is replaced, and counts until it has exited", async () => {
+  const children = pool({ limits: { rssBytesMax: 900e6 } });
+  const seen = new Set<unknown>();
+  while (seen.size < 3) {
+    const run = children.run("pid", null);
+    expect(children.pids().length).toBeLessThanOrEqual(1);
+    seen.add((await run).output);
+    await children.run("swell", null);
+    // The pool looks at the child once the task's caller has its result.
+    await new Promise(setImmediate);
+  }
 });
 
 test("children that have had nothing to do for a while end, and come back with the next task", async () => {

@@ -20,12 +20,12 @@ const PATIENCE_MS = 5_000;
 const RSS_BYTES_MAX = 1024 * 1024 * 1024;
 /** Verification may wait for DNS up to `dns.timeout`, which is a minute at most. */
 const TASK_MS = 90_000;
-/** After this time without tasks the children end, and free their memory. */
+/** After this time without tasks a child ends, and frees its memory. */
 const IDLE_MS = 60_000;
 /**
- * Children for urgent tasks, and as many for others, if there are tasks of both kinds at the same time. One core is for
- * the server itself; a second child there would only compile the same code again. More children than this would wait
- * for the one thread that stores mail.
+ * Children for urgent tasks, as many for others, and as many for tasks that run alone. One core is for the server itself;
+ * a second child there would only compile the same code again. More children than this would wait for the one thread that
+ * stores mail.
  */
 const CHILDREN_MAX = 4;
 const CORES_FOR_SERVER = 1;
@@ -136,28 +136,30 @@ export function createPool(options: PoolOptions): Pool {
     queueMax: QUEUE_MAX,
     ...options.limits,
   };
+  /**
+   * A child stays in its set until its process has exited. If it could change sets, or left one earlier, the limit on each
+   * set would not limit the processes.
+   */
   const children = new Set<Child>();
-  /** Children that were told to end, and have not exited yet. */
-  const leaving = new Set<Child>();
+  const urgentChildren = new Set<Child>();
+  /** Children for suspects, one suspect at a time in each. */
+  const lone = new Set<Child>();
+  const sets = [children, urgentChildren, lone];
   const queue = new Turns();
   const urgent = new Turns();
   const suspects = new Turns();
-  /** Children for suspects, one suspect at a time in each. */
-  const lone = new Set<Child>();
   let jobCount = 0;
   let isClosed = false;
   let idleTimer: ReturnType<typeof setTimeout> | null = null;
-  /** When a task last arrived or ended. */
-  let usedAt = 0;
+
+  const allChildren = () => sets.flatMap((set) => [...set]);
 
   function spawn(): Child {
     return new Child(command, limits, schedule, onDeath);
   }
 
   function onDeath(child: Child, loss: Loss | null, lastWords: string): void {
-    children.delete(child);
-    leaving.delete(child);
-    lone.delete(child);
+    for (const set of sets) set.delete(child);
     const jobs = [...child.jobs.values()];
     child.jobs.clear();
     const cause = loss ?? "crash";
@@ -177,25 +179,23 @@ export function createPool(options: PoolOptions): Pool {
     schedule();
   }
 
-  /** The children that may take tasks of the job's kind. */
-  function childrenFor({ isUrgent }: Job): Child[] {
-    return [...children].filter((child) => !child.isLeaving && (child.isUrgent ?? isUrgent) === isUrgent);
-  }
+  const childrenFor = ({ isUrgent }: Job) => (isUrgent ? urgentChildren : children);
 
-  /** The least busy child with room for the job, or a new child if all are busy; null if the job must wait. */
+  /** The least busy child of the job's kind with room for it, or a new one if all are busy; null if the job must wait. */
   function childFor(job: Job): Child | null {
     let best: Child | null = null;
     const own = childrenFor(job);
     for (const child of own)
-      if (hasRoom(child, job) && leavesRoom(child, job) && (!best || child.active < best.active)) best = child;
+      if (!child.isLeaving && hasRoom(child, job) && leavesRoom(child, job) && (!best || child.active < best.active))
+        best = child;
     if (best && best.jobs.size === 0) return best;
     // Start another process only for work that would otherwise wait.
     if (
-      own.length < size &&
+      own.size < size &&
       (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
     ) {
       best = spawn();
-      children.add(best);
+      own.add(best);
     }
     return best;
   }
@@ -203,7 +203,7 @@ export function createPool(options: PoolOptions): Pool {
   /** Whether the job's owner may have another active task. It may still have to wait for room. */
   function isDue(job: Job): boolean {
     const own = childrenFor(job);
-    return own.length < size || own.some((child) => leavesRoom(child, job));
+    return own.size < size || [...own].some((child) => !child.isLeaving && leavesRoom(child, job));
   }
 
   function schedule(): void {
@@ -240,30 +240,32 @@ export function createPool(options: PoolOptions): Pool {
     }
   }
 
-  /** Ends idle children that have grown, and sees to it that all end after `idleMs` without tasks. */
+  /** Ends idle children that have grown, and sees to it that each ends after `idleMs` without tasks. */
   function retire(): void {
-    if (suspects.length === 0) for (const child of lone) if (child.jobs.size === 0 && !child.isLeaving) leave(child);
-    for (const child of children) if (child.jobs.size === 0 && child.rssBytes > RSS_BYTES_KEPT) leave(child);
-    usedAt = performance.now();
-    if (children.size > 0 && !idleTimer) waitForIdleness(limits.idleMs);
+    if (suspects.length === 0) for (const child of lone) endIdle(child);
+    for (const child of allChildren()) if (child.rssBytes > RSS_BYTES_KEPT) endIdle(child);
+    if (!idleTimer && allChildren().length > 0) waitForIdleness(limits.idleMs);
   }
 
-  /** One timer serves many tasks: when it fires, it waits for the rest of `idleMs` since the last task. */
+  /** One timer serves all children: when it fires, it waits for the one that has been idle longest. */
   function waitForIdleness(ms: number): void {
     idleTimer = setTimeout(() => {
       idleTimer = null;
-      const leftMs = limits.idleMs - (performance.now() - usedAt);
-      if (leftMs <= 0) for (const child of children) if (child.jobs.size === 0) leave(child);
-      if (children.size > 0) waitForIdleness(leftMs > 0 ? leftMs : limits.idleMs);
+      const now = performance.now();
+      let nextMs = limits.idleMs;
+      for (const child of allChildren()) {
+        const leftMs = child.idleSince + limits.idleMs - now;
+        if (leftMs <= 0) endIdle(child);
+        else nextMs = Math.min(nextMs, leftMs);
+      }
+      if (allChildren().length > 0) waitForIdleness(nextMs);
     }, Math.ceil(ms));
     idleTimer.unref();
   }
 
-  function leave(child: Child): void {
-    children.delete(child);
-    lone.delete(child);
-    leaving.add(child);
-    child.end();
+  /** Kills the child if it has no jobs: a process that was only asked to end could stay. */
+  function endIdle(child: Child): void {
+    if (child.jobs.size === 0 && !child.isLeaving) child.kill(null);
   }
 
   return {
@@ -298,14 +300,14 @@ export function createPool(options: PoolOptions): Pool {
       });
     },
 
-    pids: () => [...children, ...leaving, ...lone].map((child) => child.pid),
+    pids: () => allChildren().map((child) => child.pid),
 
     async close() {
       isClosed = true;
       if (idleTimer) clearTimeout(idleTimer);
       for (const job of [...urgent.clear(), ...queue.clear(), ...suspects.clear()])
         job.failed({ kind: "failed", id: job.id, error: closedError });
-      const all = [...children, ...leaving, ...lone];
+      const all = allChildren();
       for (const child of all) {
         if (child.jobs.size > 0) child.kill(null);
         else child.end();

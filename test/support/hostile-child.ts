@@ -5,6 +5,8 @@ import { serveTasks, type TaskTable } from "../../src/workers/serve.ts";
 /** The header that makes the task of a message hang or crash. */
 const poison = "X-Test-Poison: ";
 
+const swollen: Uint8Array[] = [];
+
 const hostile: TaskTable = {
   async spin() {
     for (;;);
@@ -12,6 +14,12 @@ const hostile: TaskTable = {
   async grow() {
     const kept: Uint8Array[] = [];
     for (;;) kept.push(new Uint8Array(16 * 1024 * 1024).fill(1));
+  },
+  /** Keeps 300 MB, and stays until the server has had time to see it. */
+  async swell() {
+    if (swollen.length === 0) swollen.push(new Uint8Array(300 * 1024 * 1024).fill(1));
+    await Bun.sleep(250);
+    return { output: null };
   },
   async exit({ word }: { word: string }) {
     process.stderr.write(`${word}\n`);
