@@ -70,9 +70,9 @@ function factsOf({ attachments, calendar, cc, date, from, inReplyTo, messageId, 
   return bare(JSON.stringify([from, to, cc, replyTo, messageId, inReplyTo, references, date, calendar, files]));
 }
 
-/** Plain text between pieces of HTML has its marks and line ends there. */
+/** Plain text between pieces of HTML has its marks, gaps and line ends there. */
 function markupOf({ html }: ReadMail): string {
-  return html?.replace(/<br\/>|&gt;/g, "") ?? "";
+  return html?.replace(/<br\/>|&gt;|&nbsp;/g, "") ?? "";
 }
 
 function bare(text: string): string {
