@@ -139,6 +139,12 @@ describe("white space that no signature covers", () => {
     ],
     ["at line ends of flowed text", { ...flowed, body: joined }, /\.(?=\r\nOn)|:(?=\r\n\r\nPlease)/g, "$& "],
     [
+      "that joins words of flowed text",
+      { type: `${flowed.type}; delsp=yes`, body: "Pay at most: 100\r\n25 days later the rest.\r\n" },
+      "100",
+      "100 ",
+    ],
+    [
       "past what is read of HTML",
       { type: "text/html", body: `${page}<p>but not yet</p>` },
       /<p> <\/p>/g,
@@ -186,7 +192,10 @@ describe("white space that no signature covers", () => {
     ["a newsletter", { type: "text/html", body: newsletter }],
     ["a flowed reply", { ...flowed, body: reply }],
     ["a flowed signature", { ...flowed, body: letterhead }],
-    ["flowed text in which spaces do not count", { type: `${flowed.type}; delsp=yes`, body: reply }],
+    [
+      "flowed text in which spaces do not count",
+      { type: `${flowed.type}; delsp=yes`, body: reply.replace(/ +\r\n/g, "  \r\n") },
+    ],
     ["files", { ...parts, body: files }],
     [
       "an attached message",
