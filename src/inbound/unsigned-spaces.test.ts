@@ -139,6 +139,12 @@ describe("white space that no signature covers", () => {
     ],
     ["at line ends of flowed text", { ...flowed, body: joined }, /\.(?=\r\nOn)|:(?=\r\n\r\nPlease)/g, "$& "],
     [
+      "that joins words of flowed text",
+      { type: `${flowed.type}; delsp=yes`, body: "Pay at most: 100\r\n25 days later the rest.\r\n" },
+      "100",
+      "100 ",
+    ],
+    [
       "past what is read of HTML",
       { type: "text/html", body: `${page}<p>but not yet</p>` },
       /<p> <\/p>/g,
@@ -178,12 +184,18 @@ describe("white space that no signature covers", () => {
     "Yes, that is fine, and  \r\nso is the rest. \r\n\r\nOn 11/30/26 10:12 AM, Mallory Miller \r\n<m@evil.example> wrote:\r\n> Shall we go  \r\n> on with it? \r\n>> Perhaps. \r\n";
   const files =
     '--o\r\n\r\nSee  below. \r\n\r\n--o\r\nContent-Type: text/csv;\r\n\t name="a  b.csv"\r\n\r\n1\t2\t\t3  \r\n--o\r\nContent-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\nQUFB\r\n--o--\r\n\r\n\r\n';
+  const footer =
+    "--o\r\nContent-Type: text/html\r\n\r\n<p>Yes.</p>\r\n--o\r\n\r\nAcme Ltd.  Registered.\r\nTel:\t1  2\r\n--o--\r\n";
   test.each<[name: string, Mail]>([
+    ["a footer with gaps below HTML", { ...parts, body: footer }],
     ["columns", { body: columns }],
     ["a newsletter", { type: "text/html", body: newsletter }],
     ["a flowed reply", { ...flowed, body: reply }],
     ["a flowed signature", { ...flowed, body: letterhead }],
-    ["flowed text in which spaces do not count", { type: `${flowed.type}; delsp=yes`, body: reply }],
+    [
+      "flowed text in which spaces do not count",
+      { type: `${flowed.type}; delsp=yes`, body: reply.replace(/ +\r\n/g, "  \r\n") },
+    ],
     ["files", { ...parts, body: files }],
     [
       "an attached message",

@@ -61,8 +61,8 @@ function isSame(a: ReadMail, b: ReadMail): boolean {
   if (squeezed(a.text) === squeezed(b.text)) return true;
   // In flowed text (RFC 3676), white space decides what is one line, and so which lines look like a letterhead:
   // signatures count as words.
-  const own = (mail: ReadMail) => bare(withoutQuotes(mail.text, mail.subject));
-  return bare(a.text) === bare(b.text) && own(a) === own(b);
+  const own = (mail: ReadMail) => wordsOf(withoutQuotes(mail.text, mail.subject));
+  return wordsOf(a.text) === wordsOf(b.text) && own(a) === own(b);
 }
 
 function factsOf({ attachments, calendar, cc, date, from, inReplyTo, messageId, references, replyTo, to }: ReadMail) {
@@ -70,9 +70,14 @@ function factsOf({ attachments, calendar, cc, date, from, inReplyTo, messageId, 
   return bare(JSON.stringify([from, to, cc, replyTo, messageId, inReplyTo, references, date, calendar, files]));
 }
 
-/** Plain text between pieces of HTML has its marks and line ends there. */
+/** Plain text between pieces of HTML has its marks, gaps and line ends there. */
 function markupOf({ html }: ReadMail): string {
-  return html?.replace(/<br\/>|&gt;/g, "") ?? "";
+  return html?.replace(/<br\/>|&gt;|&nbsp;/g, "") ?? "";
+}
+
+/** Gaps of any width are alike, but two words are not one: flowed lines may be joined without a gap (DelSp). */
+function wordsOf(text: string): string {
+  return text.replace(/[\s>]+/g, " ").trim();
 }
 
 function bare(text: string): string {

@@ -49,6 +49,10 @@ export const hostileHtml: Record<string, Builder> = {
   ),
   "twenty rules for a class many times on many elements": (chars) =>
     `<style>${".a{display:block;color:red}".repeat(20)}</style>${repeat(`<p class="${"a ".repeat(100)}">`)(chars)}`,
+  "a selector of many classes for an element of many classes": halves(
+    repeat(".z", "<style>", "{display:none}</style>"),
+    numbered((i) => `c${i} `, '<p class="', 'z">x'),
+  ),
   "rules for classes that all elements have": halves(
     numbered((i) => `.c${i}{color:#00${i % 10}}`, "<style>", "</style>"),
     repeat(`<p class="${Array.from({ length: 200 }, (_, i) => `c${i}`).join(" ")}">x`),

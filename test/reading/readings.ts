@@ -68,8 +68,9 @@ export async function readByPostalMime(raw: Buffer): Promise<Reading> {
     replyTo: mailboxesOf(email, "reply-to"),
     subject: cleanLine(email.subject ?? ""),
     messageId: ids(email.messageId)[0] ?? "",
-    inReplyTo: ids(email.inReplyTo),
-    references: ids(email.references),
+    // The other parser repeats an id that stands there twice.
+    inReplyTo: [...new Set(ids(email.inReplyTo))],
+    references: [...new Set(ids(email.references))],
     date: Number.isNaN(date.getTime()) ? "" : date.toISOString(),
     text: squeezed(cleanText(email.text ?? "")),
     html: squeezed(cleanText(email.html ?? "")),

@@ -279,7 +279,8 @@ export function inheritedLook(
   if (own || background !== "") settle("background", false);
   if (background !== "") paint(look, background, (isUnsure) => settle("background", isUnsure));
   const picture = value("background-image");
-  if ((picture !== "" && picture !== "none") || "background" in attributes) look.background = null;
+  if (picture !== "" && picture !== "none") look.background = gradientColor(picture);
+  else if ("background" in attributes) look.background = null;
 
   if (name === "body" && attributes.link !== undefined) look.link = attributeColor(attributes.link) ?? look.link;
   const color = value("color");
@@ -311,11 +312,21 @@ export function isUnsure({ unsure, unsureBoxes }: Look): boolean {
   return unsureBoxes || unsure.size > 0;
 }
 
+/** The one colour of a gradient; null if it has several, or is a picture. */
+function gradientColor(value: string): Rgb | null {
+  const [, stops] = /^(?:repeating-)?(?:linear|radial|conic)-gradient\((.*)\)$/.exec(value) ?? [];
+  const colors = [...(stops ?? "").matchAll(/#?[\da-z-]+(?:\([^()]*\))?/g)].flatMap(([part]) => readColor(part) ?? []);
+  const [first, ...others] = colors;
+  if (!first || first.alpha < 1 || others.some(({ rgb, alpha }) => alpha < 1 || `${rgb}` !== `${first.rgb}`))
+    return null;
+  return first.rgb;
+}
+
 /** Sets the colour behind the text. One that is partly transparent mixes with what is behind it. */
 function paint(look: Look, value: string, settle: (isUnsure: boolean) => void): void {
   if (/^(?:inherit|none|transparent|initial|unset|revert|revert-layer)$/.test(value)) return;
   if (/url\(|gradient|image/.test(value)) {
-    look.background = null;
+    look.background = gradientColor(value);
     return;
   }
   for (const [part] of value.matchAll(/#?[\da-z-]+(?:\([^()]*\))?/g)) {

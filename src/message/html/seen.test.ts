@@ -45,6 +45,7 @@ test.each([
   ["a colour that browsers make up", "<body bgcolor=chucknorris text=c00000>obey</body>"],
   ["a link in the colour of the page", "<body link=white><a href=x>obey</a>"],
   ["a link on the colour of links", "<div style='background:#0000ee'><a href=x>obey</a></div>"],
+  ["a gradient of one colour", "<p style='background:linear-gradient(to right, #000, black 50%);color:#000'>obey</p>"],
   ...[
     ...["oklch(1 0 0)", "oklab(100% 0 0)", "lab(100 0 0)", "lch(100% 0 none)", "hwb(0 100% 0)", "color(srgb 1 1 1)"],
     ...["rgb(100% 100% 100% / 1)", "rgba(0,0,0,.04)", "ghostwhite", "mintcream", "canvas", "#fff0", "currentcolor"],

@@ -5,7 +5,7 @@ import { unescaped } from "./css.ts";
 export interface Place {
   name: string;
   id: string;
-  classes: readonly string[];
+  classes: ReadonlySet<string>;
   attributes: Readonly<Record<string, string>>;
   parent: Place | null;
 }
@@ -89,6 +89,7 @@ function matchesFrom(
 function all(tests: readonly Test[], place: Place, spend: (steps: number) => void): Match {
   let found: Match = "yes";
   for (const test of tests) {
+    spend(1);
     const one = test(place, spend);
     if (one === "no") return "no";
     if (one === "maybe") found = "maybe";
@@ -189,7 +190,7 @@ function readSelector(written: string, depth: number): Selector | null {
         add(({ id }) => (id === mark ? "yes" : "no"), ID);
         last.key = `#${mark}`;
       } else {
-        add(({ classes }) => (classes.includes(mark) ? "yes" : "no"), CLASS);
+        add(({ classes }) => (classes.has(mark) ? "yes" : "no"), CLASS);
         if (!last.key.startsWith("#")) last.key = `.${mark}`;
       }
     } else if (character === "[") {

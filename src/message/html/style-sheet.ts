@@ -61,7 +61,7 @@ export function readStyleSheet(css: string, html: string): StyleSheet {
 
   const find = (place: Place, spend: (steps: number) => void, isOwn: boolean): MatchedRule[] => {
     const { name, id, classes } = place;
-    const keys = new Set(["*", name, ...classes.map((one) => `.${one}`), ...(id === "" ? [] : [`#${id}`])]);
+    const keys = new Set(["*", name, ...[...classes].map((one) => `.${one}`), ...(id === "" ? [] : [`#${id}`])]);
     const found: Rule[] = [];
     for (const key of keys)
       for (const rule of rules.get(key) ?? []) {

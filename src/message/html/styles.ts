@@ -51,8 +51,8 @@ export function elementStyles(html: string): ElementStyles {
   });
   const placeOf = (outer: Styled | null, name: string, attributes: Attributes): Place => {
     const { class: classes = "", id = "" } = attributes;
-    const words = classes === "" ? [] : classes.toLowerCase().split(/\s+/).filter(Boolean);
-    spend(words.length);
+    const words = new Set(classes === "" ? [] : classes.toLowerCase().split(/\s+/).filter(Boolean));
+    spend(words.size);
     return { name, id: id.toLowerCase(), classes: words, attributes, parent: outer?.place ?? null };
   };
   const merged = (rules: readonly MatchedRule[]): Declarations => {
