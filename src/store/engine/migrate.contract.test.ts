@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import { addAccount, noon } from "../../../test/store/rows.ts";
+import { addAccount, addAgent, addOutbound, later, noon } from "../../../test/store/rows.ts";
 import { databases, type Node, onDatabases, openNode } from "../../../test/store/stores.ts";
 import { migrations } from "../../assets.ts";
 import { askRaw, type Verb } from "./engine.ts";
@@ -47,6 +47,29 @@ onDatabases(
       const again = await place.open();
       expect(await again.store.findUserByEmail(user.email)).toEqual(user);
       expect(await applied(again)).toEqual(migrations(it.database.dialect).map((_, i) => i + 1));
+    });
+
+    test("mail sent before migration 18 keeps the Message-ID that an upstream gave it", async () => {
+      await using place = await it.database.create();
+      const { store, engine } = await place.open();
+      const agent = await addAgent(store);
+      const ids = ["AM1@eu.upstream.example", "4bXyZ1", null];
+      const { message } = await addOutbound(store, agent.id, {
+        recipients: ids.map((_, i) => ({ address: `ann${i}@outside.example`, lease: "l" })),
+      });
+      const sent = { kind: "sent", method: "smtp", status: "sent", reply: "250 Ok", sentAs: null } as const;
+      for (const [n, providerId] of ids.entries())
+        await store.finishRecipient({ messageId: message.id, n, leaseToken: "l" }, { ...sent, providerId }, later(1));
+      for (const back of [
+        sql`alter table outbound_recipients drop column sent_as`,
+        sql`delete from schema_migrations where number = 18`,
+      ])
+        await engine.write(function* (): Verb<void> {
+          yield* askRaw(back);
+        });
+      const again = await place.open();
+      const after = await again.store.getOutbound(agent.userId, message.id);
+      expect(after?.recipients.map(({ sentAs }) => sentAs)).toEqual(["<AM1@eu.upstream.example>", null, null]);
     });
 
     test("eight nodes that start at once on an empty database apply them once", async () => {
