@@ -127,6 +127,7 @@ describe("both are shown when HTML", () => {
   ];
   const replaced: Row[] = [
     ["joins words with U+FEFF", "Lot 1 500 EUR", "<p>Lot 1&#xFEFF;500 EUR</p>"],
+    ["has a space where the text has U+FEFF", "Lot 1\ufeff500 EUR", "<p>Lot 1 500 EUR</p>"],
     ["joins words with U+2028", "now here", "<p>now&#x2028;here</p>"],
     ["joins words with U+2029", "now here", "<p>now&#x2029;here</p>"],
     ["joins words with a control character", "now here", "<p>now&#x0b;here</p>"],
@@ -144,7 +145,7 @@ describe("both are shown when HTML", () => {
       ],
     ),
     ["gives words as an address", "Pay EUR (without-VAT)", '<p>Pay <a href="mailto:without-VAT">EUR</a></p>'],
-    ["has a link without words", "We <a@x.example> agree", '<p>We <a href="mailto:a@x.example"></a>agree</p>'],
+    ["has a link without words", "We <a@x.example> agree", '<p>We <a href="mailto:a@x.example"></a> agree</p>'],
     ["ends a quote otherwise", "> a\n\nb", "<blockquote>a</ blockquote>b"],
   ];
   const reply = (head: string, below = "") =>
@@ -165,6 +166,11 @@ describe("both are shown when HTML", () => {
       "forwards without a head",
       "Yes,\n---------- Forwarded message ---------\nNot.",
       '<p>Yes,</p><div class="gmail_quote gmail_quote_container"><div class="gmail_attr">---------- Forwarded message ---------<br></div><br>Not.</div>',
+    ],
+    [
+      "folds words away as a head alone",
+      "Yes,\nif paid",
+      '<p>Yes,</p><div class="gmail_quote gmail_quote_container"><div class="gmail_attr">if paid</div></div>',
     ],
     ["has a name that programs fold", "Yes,\nif paid", '<p>Yes,</p><div id="isForwardContent">if paid</div>'],
   ];
