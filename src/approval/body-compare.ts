@@ -29,15 +29,16 @@ const styleCode = "a style sheet or script";
 const plainProperties = new Set(
   (
     "background background-color border border-bottom border-collapse border-color border-left border-radius border-right " +
-    "border-spacing border-style border-top border-width color font font-family font-style font-weight letter-spacing " +
-    "line-height margin margin-bottom margin-left margin-right margin-top padding padding-bottom padding-left " +
-    "padding-right padding-top text-align vertical-align word-break word-wrap overflow-wrap"
+    "border-spacing border-style border-top border-width box-sizing color font font-family font-style font-variant " +
+    "font-weight letter-spacing line-height margin margin-bottom margin-left margin-right margin-top max-width padding " +
+    "padding-bottom padding-left padding-right padding-top text-align vertical-align width word-break word-wrap overflow-wrap"
   ).split(" "),
 );
+const plainDeclaration = /^(?:display\s*:\s*block|text-decoration\s*:\s*(?:none|underline))$/i;
 
 /**
- * Compares the two bodies as their readers see them. They are the same only if the HTML is made of what is known not to
- * change words (`compareWords`). The notes name how the words differ, what is hidden, and everything that styles,
+ * Compares the two bodies as their readers see them. They are the same only if the HTML is made of elements without any
+ * style (`compareWords`). The notes name how the words differ, what is hidden, and everything that styles,
  * pictures and attributes may add or change. The words of every element count, inside `<body>` or not. Linear; never
  * throws.
  */
@@ -53,11 +54,14 @@ export function compareBodies(whole: string, html: string): BodyCompare {
   const targets = new Set(markup.attributes.filter(({ name }) => name === "href").map(({ value }) => value.trim()));
   const inHtml = wordsOf(markup.text);
   const inText = wordsOf(text);
-  // A text gives the target of a link after its words.
-  const withoutTargets = wordsOf(
-    text.replace(/<[^<>\s]{1,2000}>|\([^()\s]{1,2000}\)/g, (all) => (targets.has(all.slice(1, -1)) ? " " : all)),
+  // A text gives the target of a link after its words, and the numbers of items.
+  const withoutTargets = text.replace(/<[^<>\s]{1,2000}>|\([^()\s]{1,2000}\)/g, (all) =>
+    targets.has(all.slice(1, -1)) ? " " : all,
   );
-  const isEqual = [inText, withoutTargets].some((words) => words.join(" ") === inHtml.join(" "));
+  const isNumbered = /<ol(?=[\s>])/i.test(head);
+  const isEqual = [text, withoutTargets]
+    .flatMap((one) => (isNumbered ? [one, one.replace(/^[ \t>]*\d{1,3}\.(?=[ \t])/gm, " ")] : [one]))
+    .some((one) => wordsOf(one).join(" ") === inHtml.join(" "));
   if (!isEqual && !isSame && text.trim() !== "") {
     const figures = differentFigures(inText, inHtml);
     notes.push(...(figures.length > 0 ? figures : ["The text and the HTML have different words."]));
@@ -78,7 +82,7 @@ export function compareBodies(whole: string, html: string): BodyCompare {
     notes.push(
       `The HTML shows ${pictures === 1 ? "a picture" : `${pictures} pictures`}; text in pictures is not read.`,
     );
-  const changes = isSame ? [] : changing(head, markup).filter((one) => odd.includes(one) || one === styleCode);
+  const changes = isSame ? [] : changing(head, markup);
   const styled = styledText(head);
   if (styled.length > 0) notes.push(`Its style sheets add the words ${list(styled.map((words) => `“${words}”`))}.`);
   if (changes.length > 0) notes.push(`The HTML has markup that can change how its words read: ${list(changes)}.`);
@@ -120,11 +124,13 @@ function changing(html: string, { attributes, code }: ReturnType<typeof readMark
   for (const [, name = ""] of html.matchAll(tellingElements)) found.add(`<${name.toLowerCase()}>`);
   if (code.trim() !== "") found.add(styleCode);
   for (const { name, value } of attributes) {
-    if (name === "dir" || name === "hidden" || name === "start" || name === "reversed") found.add(name);
+    if (name === "dir" && !/^(?:ltr|auto)$/i.test(value)) found.add(name);
+    if (name === "hidden" || name === "start" || name === "reversed") found.add(name);
     if (name !== "style") continue;
     for (const part of value.split(";")) {
       const property = part.slice(0, part.indexOf(":")).trim().toLowerCase();
-      if (part.trim() !== "" && (!plainProperties.has(property) || /url|\\|\/\*/i.test(part)))
+      const isPlain = plainProperties.has(property) || plainDeclaration.test(part.trim());
+      if (part.trim() !== "" && (!isPlain || /url|\\|\/\*/i.test(part)))
         found.add(property === "" ? "a style" : property);
     }
   }

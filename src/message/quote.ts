@@ -1,6 +1,7 @@
 import type { Mailbox } from "../mail.ts";
 import { escapeText } from "./html/escape.ts";
 import { htmlFromText } from "./html/from-text.ts";
+import { forwardedLine, quoteTags } from "./html/quote-markup.ts";
 import { quotableHtml } from "./html/safe.ts";
 import { walkHtml } from "./html/walk.ts";
 
@@ -68,8 +69,8 @@ export function withQuote(own: Texts, original: Quotable): Texts {
   return {
     text: `${beginning(own.text)}${introduction}\n${lines.join("\n")}\n`,
     html: htmlOf(own, html, (content) => [
-      `<div class="gmail_attr">${escapeText(introduction)}<br></div>`,
-      `<blockquote class="gmail_quote" style="margin:0 0 0 .8ex;border-left:1px solid #ccc;padding-left:1ex">`,
+      `${quoteTags.head}${escapeText(introduction)}<br></div>`,
+      quoteTags.quote,
       content ?? htmlFromText(text),
       "</blockquote>",
     ]),
@@ -91,14 +92,11 @@ export function withForwarded(own: Texts, original: Quotable): Texts {
   return {
     text: `${beginning(own.text)}${head.join("\n")}\n\n${text}\n`,
     html: htmlOf(own, html, (content) => [
-      `<div class="gmail_attr">${head.map(escapeText).join("<br>\n")}<br></div><br>`,
+      `${quoteTags.head}${head.map(escapeText).join("<br>\n")}<br></div><br>`,
       content ?? htmlFromText(text),
     ]),
   };
 }
-
-/** As Gmail writes it; programs and our own reader know it. */
-const forwardedLine = "---------- Forwarded message ---------";
 
 function beginning(text: string): string {
   const words = text.trimEnd();
@@ -109,7 +107,7 @@ function beginning(text: string): string {
 function htmlOf(own: Texts, content: string | null, quote: (content: string | null) => string[]): string | null {
   if (own.html === null && content === null) return null;
   const written = own.html ?? htmlFromText(own.text);
-  const below = `<div class="gmail_quote gmail_quote_container">\n${quote(content).join("\n")}\n</div>\n`;
+  const below = `${quoteTags.container}\n${quote(content).join("\n")}\n</div>\n`;
   const { before, after } = aroundQuote(written);
   return `${before}${before === "" ? "" : "\n<br>\n"}${below}${after}`;
 }

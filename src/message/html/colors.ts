@@ -140,20 +140,6 @@ export function attributeColor(value: string): Rgb | null {
   return [red, green, blue];
 }
 
-/** The contrast of two colours: from 1, the same, to 21, black on white (WCAG 2.2, "contrast ratio"). */
-export function contrast(one: Rgb, other: Rgb): number {
-  const [a, b] = [luminance(one), luminance(other)];
-  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-}
-
-function luminance(rgb: Rgb): number {
-  const [red, green, blue] = mapped(rgb, (channel) => {
-    const part = channel / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-}
-
 /** Hue in degrees, saturation and lightness in percent (CSS Color 4, 7.1). */
 function fromHsl(hue: number, saturation: number, lightness: number): Rgb {
   const light = lightness / 100;

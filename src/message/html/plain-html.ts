@@ -1,5 +1,4 @@
-import { attributeColor, contrast, type Rgb } from "./colors.ts";
-import { isPlainFont, type PlainStyle, plainStyle, type Width, widthOf } from "./plain-style.ts";
+import { quoteHeadOf, quoteTags } from "./quote-markup.ts";
 import { walkHtml } from "./walk.ts";
 
 /** A line of HTML, as its reader sees it. */
@@ -15,7 +14,7 @@ export interface PlainHtml {
   lines: HtmlLine[];
   /** Where links lead, in order. */
   targets: string[];
-  /** Elements, attributes and properties whose effect on words is not known here. With any, the lines mean nothing. */
+  /** What the HTML has that is not listed here, such as elements and attributes. With any, the lines mean nothing. */
   odd: string[];
 }
 
@@ -24,145 +23,74 @@ export const BULLET = "\u0001";
 export const LINK = "\u0002";
 export const LINK_END = "\u0003";
 
-const inline = new Set("a abbr b cite code em font i kbd o:p samp span strong tt u var".split(" "));
-const blocks = new Set(
-  (
-    "address article blockquote body center dd div dl dt footer h1 h2 h3 h4 h5 h6 head header html li main ol p pre " +
-    "section table tbody td th title tr ul"
-  ).split(" "),
-);
+const inline = new Set("a b code em i span strong u".split(" "));
+const blocks = new Set("blockquote body div h1 h2 h3 h4 h5 h6 head html li ol p pre ul".split(" "));
 const empty = new Set(["br", "hr", "meta"]);
 /** Elements whose end tags may be left out, with those that end them. */
 const optional: Record<string, ReadonlySet<string>> = {
-  p: new Set(
-    "address article blockquote body center dd div dl dt footer header html li main ol section td th ul".split(" "),
-  ),
+  p: new Set(["blockquote", "body", "div", "html", "li", "ol", "ul"]),
   li: new Set(["ol", "ul"]),
-  dt: new Set(["dl"]),
-  dd: new Set(["dl"]),
-  td: new Set(["tr", "tbody", "table"]),
-  th: new Set(["tr", "tbody", "table"]),
-  tr: new Set(["tbody", "table"]),
-  tbody: new Set(["table"]),
   body: new Set(["html"]),
 };
-/** Elements that a start tag ends if they are the innermost ones, in turn. */
-const endsBefore: Record<string, readonly string[]> = {
-  li: ["p", "li"],
-  dt: ["p", "dt", "dd"],
-  dd: ["p", "dt", "dd"],
-  td: ["p", "td", "th"],
-  th: ["p", "td", "th"],
-  tr: ["p", "td", "th", "tr"],
-  tbody: ["p", "td", "th", "tr", "tbody"],
-};
-/** The elements that these must be in. */
-const parents: Record<string, ReadonlySet<string>> = {
-  li: new Set(["ol", "ul"]),
-  dt: new Set(["dl"]),
-  dd: new Set(["dl"]),
-  td: new Set(["tr"]),
-  th: new Set(["tr"]),
-  tr: new Set(["tbody", "table"]),
-  tbody: new Set(["table"]),
-};
 /** Elements that hold no words of their own. Browsers move them elsewhere. */
-const wordless = new Set(["dl", "head", "html", "ol", "table", "tbody", "tr", "ul"]);
+const wordless = new Set(["head", "html", "ol", "ul"]);
+/** Attributes of any element that do nothing to words, and those of certain elements, with their plain values. */
+const inert: Record<string, RegExp> = { dir: /^(?:ltr|auto)$/i, lang: /^[a-z\d-]{0,35}$/i };
+const own: Record<string, Record<string, RegExp>> = { a: { href: /^/ }, meta: { charset: /^utf-?8$/i } };
 
-/** Attributes of any element that do nothing where there is no style sheet or script. */
-const idle = /^(?:id|lang|role|style|class|dir|data-[\w-]{1,60}|xmlns(?::[a-z]+)?)$/;
-/** Classes that mail programs know, and those of code. Others could be their own. */
-const idleClass = /^(?:gmail_(?:attr|default|quote|quote_container)|MsoNormal|language-[\w-]{1,40})$/;
-const aligned = new Set("div h1 h2 h3 h4 h5 h6 p tbody td th tr".split(" "));
-const alignments = /^(?:left|right|center|justify)$/i;
-const vertical = /^(?:top|middle|bottom|baseline)$/i;
-/** Attributes of certain elements, with the values that are plain. */
-const plainAttributes: Record<string, Record<string, RegExp>> = {
-  a: { href: /^[\s\S]*$/, target: /^_blank$/, rel: /^[\w -]*$/ },
-  blockquote: { type: /^cite$/, cite: /^[\s\S]*$/ },
-  body: { bgcolor: /^[\s\S]*$/ },
-  font: { color: /^[\s\S]*$/, face: /^[\s\S]*$/, size: /^[2-7]$/ },
-  meta: {
-    charset: /^[\w-]+$/,
-    name: /^(?:viewport|generator|format-detection|x-apple-disable-message-reformatting)$/i,
-    "http-equiv": /^(?:content-type|x-ua-compatible)$/i,
-    content: /^[\s\S]*$/,
-  },
-  table: {
-    bgcolor: /^[\s\S]*$/,
-    border: /^\d{1,2}$/,
-    cellpadding: /^\d{1,2}$/,
-    cellspacing: /^\d{1,2}$/,
-    width: /^[\s\S]*$/,
-  },
-  td: { bgcolor: /^[\s\S]*$/, colspan: /^\d{1,2}$/, valign: vertical, width: /^[\s\S]*$/ },
-  tr: { bgcolor: /^[\s\S]*$/, valign: vertical },
-};
-plainAttributes.th = plainAttributes.td as Record<string, RegExp>;
-
-const headingSizes: Record<string, number> = { h1: 2, h2: 1.5, h3: 1.17, h4: 1, h5: 0.83, h6: 0.67 };
-const fontSizes = [10, 10, 13, 16, 18, 24, 32, 48];
-const codes = new Set(["code", "kbd", "pre", "samp", "tt"]);
-const CODE_SIZE = 13 / 16;
-/** Of letters, in pixels. */
-const SIZE_MIN = 8;
-const SIZE_MAX = 100;
-/** Of lines, as a part of the size of letters. */
-const LINE_MIN = 1;
-/** Of letters and what is behind them. Grey letters of newsletters, #999 on white, have 2.8. */
-const CONTRAST_MIN = 2;
-const linkColors: readonly Rgb[] = [
-  [0, 0, 238],
-  [85, 26, 139],
-];
-/** Cells that stand beside others: narrower ones could break their words so that they read across. */
-const CELL_PIXELS_MIN = 100;
-const CELL_PERCENT_MIN = 20;
-const TABLE_PIXELS_MIN = 300;
+/** The width that an element takes from the lines in it, at most, in pixels. */
+const indents: Record<string, number> = { blockquote: 80, ol: 40, ul: 40 };
+const OWN_QUOTE_INDENT = 16;
+const INDENT_MAX = 240;
+/** Larger gaps could move words off the screen, where nobody looks for them. */
+const EMPTY_LINES_MAX = 20;
+/** As wide as a tab can be. */
+const TAB = " ".repeat(8);
+/** Characters that no program breaks: of a line of `pre`, and of words with no-break spaces between them. */
+const KEPT_CHARS_MAX = 160;
+const UNBROKEN_CHARS_MAX = 80;
+/** As the number of the next item of what is not a list. */
+const NO_LIST = -1;
+/** Elements that are looked at for the names of what else is odd. */
+const NAMING_ELEMENTS_MAX = 1_000;
+/** Elements in each other; mail of agents has up to 20. Behind deeper ones nothing is read. */
+const DEPTH_MAX = 60;
 
 /** Letters that are written from the right. Their order beside others depends on `dir`. */
-const rightToLeft =
-  /[\u0590-\u08ff\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
-/** As `withForwarded` and `withQuote` write it. */
-const quoteHead = /^(?:-{6,12} Forwarded message -{6,12}|On [\s\S]* wrote:$)/;
+const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+/** Control and direction-changing characters, and what JavaScript takes for white space but CSS does not. */
+const oddCharacter = /[\0-\x08\x0b\f\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+/** A line without anything to see. */
+const blank = /^[\p{Zs}\p{Default_Ignorable_Code_Point}\u2800\x02\x03]*$/u;
+/** More than 8 in a row. */
+const manySpaces = /[\p{Zs}\p{Default_Ignorable_Code_Point}\u2800]{9}/u;
+const noBreak = /[\u00a0\u2007\u2011\u202f]/;
 
 interface Open {
   name: string;
-  /** The colours that it may have, depending on the program. */
-  colors: readonly Rgb[];
-  background: Rgb;
-  size: number;
-  lineHeight: number | null;
   isKept: boolean;
-  isBlock: boolean;
   depth: number;
-  /** The number of the next item; 0 for one without numbers. */
+  indent: number;
+  /** The number of the next item of a list. */
   next: number;
-  /** Of a row: cells with words, and whether one of them has more than one line or may be narrow. */
-  row: { cells: number; isUneven: boolean } | null;
-  /** Of a cell: lines with words. */
-  cellLines: number;
-  cellWidth: Width;
-  /** The quote of another mail, as mail programs mark it. */
-  quote: Quote | null;
-  isQuoteHead: boolean;
-}
-
-interface Quote {
-  head: string;
-  isForward: boolean;
+  /** The part of a quote of ours that it is. */
+  part: keyof typeof quoteTags | null;
 }
 
 /**
- * Reads HTML that has only elements, attributes and styles which show words as they are, in their order: those that
- * agents and mail programs write around text. Everything else is odd. Time is linear in the length.
+ * Reads HTML that has only elements without any style: those that show words as they are, in their order, in every mail
+ * program. Everything else is odd, except the tags that e2a itself writes around a quote. Time is linear in the length.
  */
 export function readPlainHtml(html: string): PlainHtml {
   const odd = new Set<string>();
   const lines: HtmlLine[] = [];
   const targets: string[] = [];
   const open: Open[] = [];
+  const root: Open = { name: "", isKept: false, depth: 0, indent: 0, next: NO_LIST, part: null };
+  const now = () => open.at(-1) ?? root;
   let line: HtmlLine | null = null;
+  let endsInSpace = true;
+  let emptyLines = 0;
   let hasDirection = false;
   let hasRightToLeft = false;
   let hasBegun = false;
@@ -170,15 +98,15 @@ export function readPlainHtml(html: string): PlainHtml {
   let attributeCount = 0;
   let isGivenUp = false;
   let elementsSince = 0;
-  let linkDepth = 0;
-  const root: Open = {
-    ...{ name: "", colors: [[0, 0, 0]], background: [255, 255, 255], size: 16, lineHeight: null, isKept: false },
-    ...{ isBlock: true, depth: 0, next: 0, row: null, cellLines: 0, cellWidth: {}, quote: null, isQuoteHead: false },
-  };
-  const now = () => open.at(-1) ?? root;
+  /** The lines that introduce a quote of ours, and how it goes on. Mail programs fold it away, so it must be one. */
+  let head: string[] = [];
+  let quote: "reply" | "forward" | null = null;
 
-  const endLine = () => {
+  const endLine = (isBroken: boolean) => {
+    if (line ? blank.test(line.text) : isBroken) emptyLines++;
+    if (emptyLines > EMPTY_LINES_MAX) odd.add("many empty lines");
     line = null;
+    endsInSpace = true;
   };
   const add = (text: string) => {
     if (!line) {
@@ -186,125 +114,74 @@ export function readPlainHtml(html: string): PlainHtml {
       lines.push(line);
     }
     line.text += text;
+    endsInSpace = text.endsWith(" ");
+    if (!blank.test(text)) emptyLines = 0;
   };
-  const cellOf = () => open.findLast(({ name }) => name === "td" || name === "th");
 
-  const check = ({ colors, background, size, lineHeight, quote, isQuoteHead, depth }: Open) => {
-    if (colors.some((color) => contrast(color, background) < CONTRAST_MIN)) odd.add("color");
-    if (size < SIZE_MIN || size > SIZE_MAX) odd.add("font-size");
-    if (lineHeight !== null && lineHeight < LINE_MIN * size) odd.add("line-height");
-    // Mail programs fold a quote away, so it must be one.
-    if (quote && !isQuoteHead && depth === 0 && !quote.isForward) odd.add("gmail_quote");
+  const check = () => {
+    const { name, depth } = now();
+    if (wordless.has(name)) odd.add(`words in <${name}>`);
     if (hasEnded) odd.add("words behind the body");
+    const isInQuote = open.some(({ part }) => part === "container");
+    const isHead = open.some(({ part }) => part === "head");
+    if (isInQuote && !isHead && quote !== "forward" && (quote === null || depth === 0)) odd.add("a quote");
+    if (!isInQuote && quote !== null) odd.add("words below a quote");
     hasBegun = true;
+  };
+
+  const words = (text: string) => {
+    if (text === " " && !now().isKept) {
+      if (!endsInSpace) add(text);
+      return;
+    }
+    check();
+    if (oddCharacter.test(text)) odd.add("invisible characters");
+    hasRightToLeft ||= rightToLeft.test(text);
+    if (now().part === "head") head[head.length - 1] += text;
+    const isFolded = !now().isKept && endsInSpace && text.startsWith(" ");
+    add(isFolded ? text.slice(1) : text);
   };
 
   const text = (part: string) => {
     if (odd.size > 0) return;
-    const words = part.replace(/[\0-\x08\x0e-\x1f\x7f]/g, "\ufffd");
-    if (words.trim() === "") {
-      if (now().isKept && words.includes("\n")) endLine();
-      else if (line) add(" ");
-      return;
-    }
-    const around = now();
-    if (wordless.has(around.name)) odd.add(`words in <${around.name}>`);
-    if (around.name === "title") odd.add("<title>");
-    check(around);
-    hasRightToLeft ||= rightToLeft.test(words);
-    if (around.isQuoteHead && around.quote) around.quote.head += words;
-    const cell = cellOf();
-    for (const [i, piece] of (around.isKept ? words.split(/\r\n?|\n/) : [words]).entries()) {
-      if (i > 0) endLine();
-      if (cell && !line && piece.trim() !== "") cell.cellLines++;
-      add(piece);
+    if (!now().isKept) return words(part.replace(/[ \t\r\n]+/g, " "));
+    for (const [i, piece] of part.split(/\r\n?|\n/).entries()) {
+      if (i > 0) endLine(true);
+      if (piece !== "") words(piece.replaceAll("\t", TAB));
+      if (line && line.text.length > KEPT_CHARS_MAX) odd.add("long lines in <pre>");
     }
   };
 
   const close = () => {
     const element = open.pop();
     if (!element) return;
-    const { name, quote, isQuoteHead } = element;
-    if (name === "a" && linkDepth > 0) {
-      linkDepth--;
-      add(LINK_END);
-    }
-    if (element.isBlock) endLine();
-    if (name === "td" || name === "th") {
-      const row = open.findLast((one) => one.row !== null)?.row;
-      if (row && element.cellLines > 0) {
-        row.cells++;
-        const { pixels = CELL_PIXELS_MIN, percent = CELL_PERCENT_MIN } = element.cellWidth;
-        if (element.cellLines > 1 || pixels < CELL_PIXELS_MIN || percent < CELL_PERCENT_MIN) row.isUneven = true;
-      }
-      const outer = cellOf();
-      if (outer) outer.cellLines += element.cellLines;
-    }
-    if (element.row && element.row.cells > 1 && element.row.isUneven) odd.add("cells beside each other");
-    if (isQuoteHead && quote && !open.some((one) => one.isQuoteHead)) {
-      if (!quoteHead.test(quote.head.trim())) odd.add("gmail_quote");
-      quote.isForward = quote.head.trimStart().startsWith("-");
+    const { name, part } = element;
+    if (name === "a") add(LINK_END);
+    if (blocks.has(name)) endLine(false);
+    if (part === "head") {
+      quote = quoteHeadOf(head.map((one) => one.trim()).filter((one) => one !== ""));
+      if (quote === null) odd.add("a quote");
     }
     if (name === "body" || name === "html") hasEnded = true;
   };
 
-  const apply = (element: Open, said: PlainStyle) => {
-    if (said.color) element.colors = [said.color];
-    if (said.background) element.background = said.background;
-    if (said.size && "pixels" in said.size) element.size = said.size.pixels;
-    else if (said.size) element.size = now().size * said.size.part;
-    if (said.lineHeight !== undefined) element.lineHeight = said.lineHeight;
-    if (said.isKept !== undefined) element.isKept = said.isKept;
-    if (said.isBlock) element.isBlock = true;
+  /** Which part of a quote of ours a tag is. */
+  const partOf = (name: string, attributes: Map<string, string>): Open["part"] => {
+    const tag = `<${name}${[...attributes].map(([key, value]) => ` ${key}="${value}"`).join("")}>`;
+    const outer = now();
+    if (tag === quoteTags.container && quote === null && !open.some(({ part }) => part)) return "container";
+    if (tag === quoteTags.head && outer.part === "container" && quote === null) return "head";
+    return tag === quoteTags.quote && outer.part === "container" && quote === "reply" ? "quote" : null;
   };
 
-  const readAttributes = (element: Open, attributes: Map<string, string>) => {
-    const { name } = element;
-    const own = plainAttributes[name] ?? {};
+  const readAttributes = (name: string, attributes: Map<string, string>) => {
     for (const [key, value] of attributes) {
-      const pattern = Object.hasOwn(own, key) ? own[key] : undefined;
-      const isAligned = key === "align" && aligned.has(name) && alignments.test(value);
-      if (!pattern?.test(value) && !isAligned && !idle.test(key)) odd.add(key);
-      if (key === "role" && value !== "presentation") odd.add(key);
-      if (key === "class") readClasses(element, value);
-      if (key === "dir" && !/^(?:ltr|auto)$/i.test(value)) odd.add(key);
-      if (key === "dir") hasDirection = true;
+      const known = { ...inert, ...(Object.hasOwn(own, name) ? own[name] : {}) };
+      if (!Object.hasOwn(known, key) || !known[key]?.test(value)) odd.add(key);
+      hasDirection ||= key === "dir";
     }
-    const background = attributes.get("bgcolor");
-    const color = attributes.get("color");
-    if (background !== undefined) element.background = attributeColor(background) ?? element.background;
-    if (color !== undefined) element.colors = [attributeColor(color) ?? ([0, 0, 0] as const)];
-    if (attributes.has("face") && !isPlainFont(attributes.get("face") ?? "")) odd.add("face");
-    if (name === "font" && attributes.has("size")) element.size = fontSizes[Number(attributes.get("size"))] ?? 0;
-    if (name === "meta" && !attributes.has("charset") && !attributes.has("name") && !attributes.has("http-equiv"))
-      odd.add("<meta>");
-    const style = attributes.get("style");
-    const { said, odd: unknown } = style === undefined ? { said: {}, odd: [] } : plainStyle(style);
-    for (const one of unknown) odd.add(one);
-    if (style !== undefined && (name === "html" || name === "head" || name === "meta")) odd.add("style");
-    if (said.isBlock && name !== "a" && name !== "span" && !blocks.has(name)) odd.add("display");
-    if (/(?:^|;)\s*display\s*:/i.test(style ?? "") && (wordless.has(name) || /^(?:t[dh]|li)$/.test(name)))
-      odd.add("display");
-    apply(element, said);
-    readWidth(element, said.width ?? widthOf(attributes.get("width") ?? "auto"));
-  };
-
-  const readWidth = (element: Open, width: Width | undefined) => {
-    const { pixels, percent } = width ?? { pixels: 0 };
-    if (element.name === "td" || element.name === "th") element.cellWidth = { ...(width ?? { pixels: 0 }) };
-    else if ((pixels !== undefined && pixels < TABLE_PIXELS_MIN) || (percent !== undefined && percent < 90))
-      odd.add("width");
-  };
-
-  const readClasses = (element: Open, value: string) => {
-    for (const one of value.split(/\s+/).filter(Boolean)) {
-      if (!idleClass.test(one)) odd.add("class");
-      if (/^gmail_quote/.test(one) && element.name !== "blockquote") {
-        element.quote ??= { head: "", isForward: false };
-        element.isQuoteHead = false;
-      }
-      if (one === "gmail_attr" && element.quote) element.isQuoteHead = true;
-    }
+    if (name === "meta" && !attributes.has("charset")) odd.add("<meta>");
+    if (name === "a" && !attributes.has("href")) odd.add("<a>");
   };
 
   const begin = (name: string, attributes: Map<string, string>, isSelfClosing: boolean) => {
@@ -312,73 +189,67 @@ export function readPlainHtml(html: string): PlainHtml {
     if (odd.size > 0 && ++elementsSince > NAMING_ELEMENTS_MAX) isGivenUp = true;
     if (attributes.size !== attributeCount) odd.add("an attribute given twice");
     attributeCount = 0;
-    if (!inline.has(name) && !blocks.has(name) && !empty.has(name)) {
-      odd.add(`<${name}>`);
-      return;
-    }
+    if (!inline.has(name) && !blocks.has(name) && !empty.has(name)) odd.add(`<${name}>`);
+    const part = attributes.size > 0 ? partOf(name, attributes) : null;
+    if (part === null) readAttributes(name, attributes);
+    if (odd.size > 0) return;
+
     if (isSelfClosing && !empty.has(name)) odd.add(`<${name}/>`);
-    const inside = endsBefore[name] ?? (blocks.has(name) || name === "hr" ? ["p"] : []);
-    for (const one of inside) if (now().name === one) close();
-    if (blocks.has(name) && open.some((one) => one.name === "p") && !isInCell(open)) odd.add(`<${name}> in <p>`);
-    if (Object.hasOwn(parents, name) && !parents[name]?.has(now().name)) odd.add(`<${name}> alone`);
-    if (wordless.has(now().name) && !Object.hasOwn(parents, name) && !isOfDocument(name, now().name))
-      odd.add(`<${name}> in <${now().name}>`);
-    if (/^(?:html|head|body)$/.test(name) && hasBegun) odd.add(`<${name}>`);
+    for (const one of name === "li" ? ["p", "li"] : blocks.has(name) || name === "hr" ? ["p"] : [])
+      if (now().name === one) close();
+    const outer = now();
+    const isOfDocument = /^(?:html|head|body|meta)$/.test(name);
+    if ((blocks.has(name) || name === "hr") && open.some((one) => one.name === "p" || inline.has(one.name)))
+      odd.add(`<${name}> in <${outer.name}>`);
+    if (name === "li" ? outer.next === NO_LIST : wordless.has(outer.name) && !isOfDocument) odd.add(`<${name}>`);
+    if (isOfDocument && (hasBegun || !isOuter(name, outer.name))) odd.add(`<${name}>`);
+    if (outer.part === "head" && name !== "br") odd.add("a quote");
     if (name === "a" && open.some((one) => one.name === "a")) odd.add("<a> in <a>");
     if (/^h[1-6]$/.test(name) && open.some((one) => /^h[1-6]$/.test(one.name))) odd.add(`<${name}>`);
-    if (!/^(?:html|head|body|meta|title)$/.test(name)) hasBegun = true;
-    if (open.length >= DEPTH_MAX) {
+    if (!isOfDocument) hasBegun = true;
+    if (empty.has(name)) {
+      if (name !== "meta") endLine(true);
+      if (outer.part === "head") head.push("");
+      return;
+    }
+    const indent = outer.indent + (part === "quote" ? OWN_QUOTE_INDENT : (indents[name] ?? 0));
+    if (open.length >= DEPTH_MAX || indent > INDENT_MAX) {
       odd.add("deep nesting");
       isGivenUp = true;
       return;
     }
 
-    const outer = now();
-    const element: Open = {
-      ...outer,
+    if (blocks.has(name)) endLine(false);
+    open.push({
       name,
-      isBlock: blocks.has(name),
-      next: name === "ol" ? 1 : 0,
-      row: name === "tr" ? { cells: 0, isUneven: false } : null,
-      cellLines: 0,
-      cellWidth: {},
-      depth: outer.depth + (name === "blockquote" ? 1 : 0),
       isKept: outer.isKept || name === "pre",
-      size: outer.size * (headingSizes[name] ?? (codes.has(name) ? CODE_SIZE : 1)),
-    };
-    if (name === "a" && attributes.has("href")) element.colors = linkColors;
-    // In pages without a doctype, a table has the colour of the body.
-    const body = open.find((one) => one.name === "body");
-    if (name === "table" && body) element.colors = [...new Set([...outer.colors, ...body.colors])];
-    readAttributes(element, attributes);
-    if (empty.has(name)) {
-      if (name !== "meta") endLine();
-      return;
-    }
-    if (element.isBlock) endLine();
-    const list = outer;
-    open.push(element);
+      depth: outer.depth + (name === "blockquote" ? 1 : 0),
+      indent,
+      next: name === "ol" ? 1 : name === "ul" ? 0 : NO_LIST,
+      part,
+    });
+    if (part === "head") head = [""];
     if (name === "li") {
-      check(element);
-      if (list.name === "ol") add(`${list.next++}. `);
-      else add(`${BULLET} `);
-      const cell = cellOf();
-      if (cell) cell.cellLines++;
+      check();
+      add(outer.name === "ol" ? `${outer.next++}. ` : `${BULLET} `);
     }
-    if (name === "a" && attributes.has("href")) {
+    if (name === "a") {
       targets.push((attributes.get("href") ?? "").trim());
-      linkDepth++;
       add(LINK);
     }
   };
 
   const end = (name: string) => {
+    if (odd.size > 0) return;
     while (now().name !== name && optional[now().name]?.has(name)) close();
     if (now().name === name) close();
-    // An end tag of an element that is unknown here is as odd as its start tag, and without one it is nothing.
-    else if (inline.has(name) || blocks.has(name) || empty.has(name)) odd.add(`</${name}>`);
+    else odd.add(`</${name}>`);
   };
 
+  // Only CR that is written as such is the end of a line.
+  if (/&#(?:0*13|x0*d)(?![\da-f])/i.test(html)) odd.add("invisible characters");
+  // Browsers take it for a comment, and other programs for an end tag.
+  if (/<\/[^a-z]/i.test(html)) odd.add("a comment");
   walkHtml(html, {
     text,
     begin,
@@ -387,8 +258,7 @@ export function readPlainHtml(html: string): PlainHtml {
       attributeCount++;
     },
     comment(content, kind) {
-      const isPlain = kind === "declaration" ? /^doctype\s+html\b/i.test(content) : !/^\s*\[|^\?|[<>]/.test(content);
-      if (!isPlain) odd.add(kind === "declaration" ? "a declaration" : "a comment with markup");
+      if (kind !== "declaration" || !/^doctype\s+html$/i.test(content.trim())) odd.add("a comment");
     },
     rest(source) {
       if (source !== "") odd.add("a tag without an end");
@@ -396,21 +266,18 @@ export function readPlainHtml(html: string): PlainHtml {
   });
   while (open.length > 0) close();
   if (hasDirection && hasRightToLeft) odd.add("dir");
+  if (odd.size === 0) for (const one of lines) for (const name of oddSpaces(one.text)) odd.add(name);
   return { lines, targets, odd: [...odd] };
 }
 
-/** Elements that are looked at for the names of what else is odd. */
-const NAMING_ELEMENTS_MAX = 1_000;
-/** Elements in each other; mail of agents has up to 20. Behind deeper ones nothing is read. */
-const DEPTH_MAX = 60;
-
-/** Whether the innermost paragraph is outside of the innermost cell, so that blocks in the cell do not end it. */
-function isInCell(open: readonly Open[]): boolean {
-  const cell = open.findLastIndex(({ name }) => name === "td" || name === "th");
-  return cell > open.findLastIndex(({ name }) => name === "p");
+/** Whether an element of a document's frame may be there: the document itself is "". */
+function isOuter(name: string, outer: string): boolean {
+  return outer === "" || (name !== "html" && outer === "html") || (name === "meta" && outer === "head");
 }
 
-function isOfDocument(name: string, outer: string): boolean {
-  if (outer === "html") return name === "head" || name === "body" || name === "meta";
-  return outer === "head" && (name === "meta" || name === "title");
+/** Gaps that could move words off the screen, and words that no program breaks there. */
+function oddSpaces(line: string): string[] {
+  const shown = line.replace(/[\x02\x03]/g, "");
+  const isUnbroken = shown.split(" ").some((part) => part.length > UNBROKEN_CHARS_MAX && noBreak.test(part.trim()));
+  return [...(manySpaces.test(shown) ? ["many spaces"] : []), ...(isUnbroken ? ["many no-break spaces"] : [])];
 }

@@ -1,13 +1,14 @@
 import { BULLET, type HtmlLine, LINK, LINK_END, readPlainHtml } from "./plain-html.ts";
 
-/** Longer HTML and texts are not compared. */
-const CHARS_MAX = 256 * 1024;
+/** Longer HTML is not compared: Gmail hides what is behind 102 KB. In UTF-8. */
+const HTML_BYTES_MAX = 90_000;
+const TEXT_CHARS_MAX = 2 * HTML_BYTES_MAX;
 
 /** How what HTML says differs from a text. */
 export interface Sameness {
   /** Whether it is certain that its readers see the same words, figures and signs in the same order. */
   isSame: boolean;
-  /** Elements, attributes and properties whose effect on words is not known. */
+  /** What the HTML has besides elements without any style, such as attributes. */
   odd: string[];
 }
 
@@ -21,7 +22,8 @@ export function saysTheSame(text: string, html: string): boolean {
  * give the target of a link behind its words, or write the link as Markdown does. Time is linear in the lengths.
  */
 export function compareWords(text: string, html: string): Sameness {
-  if (html.length > CHARS_MAX || text.length > CHARS_MAX) return { isSame: false, odd: [] };
+  if (text.length > TEXT_CHARS_MAX || html.length > HTML_BYTES_MAX || Buffer.byteLength(html) > HTML_BYTES_MAX)
+    return { isSame: false, odd: ["its length"] };
   const { lines, targets, odd } = readPlainHtml(html);
   if (odd.length > 0) return { isSame: false, odd };
   const written = text
@@ -40,7 +42,7 @@ function sequence(lines: readonly HtmlLine[]): string {
   const parts: string[] = [];
   let depth = 0;
   for (const line of lines) {
-    const whole = folded(line.text).trim();
+    const whole = trimmed(folded(line.text));
     const [marks = ""] = /^[> ]*/.exec(whole) ?? [];
     const count = marks.replaceAll(" ", "").length;
     // In front of a figure, `>` may mean that it is greater.
@@ -51,38 +53,48 @@ function sequence(lines: readonly HtmlLine[]): string {
     const inside = line.depth + (isSign ? 0 : count);
     parts.push(inside > depth ? QUOTE.repeat(inside - depth) : QUOTE_END.repeat(depth - inside));
     depth = inside;
-    // In front of a figure, `-` may mean that it is negative.
-    parts.push(text.replace(/^[-*+•·‣◦▪] (?![\p{N}\p{Sc}])/u, `${BULLET} `));
+    // `+` and `-` may be signs; in front of a figure, `*` may be one.
+    parts.push(text.replace(/^[*•] (?![\p{N}\p{Sc}])/u, `${BULLET} `));
   }
-  return parts.join(" ").replace(/\s+/g, " ").trim();
+  return trimmed(parts.join(" ").replace(/ +/g, " "));
 }
 
-/** One form of each letter, and of hyphens, quotation marks and dots that look alike. */
+function trimmed(text: string): string {
+  return text.replace(/^ | $/g, "");
+}
+
+/**
+ * One form of each letter, and of spaces, hyphens, quotation marks and dots that look alike. JavaScript's white space is
+ * more than that of HTML and CSS: programs show some of it as nothing.
+ */
 function folded(text: string): string {
   return text
     .normalize("NFC")
-    .replace(/\s+/g, " ")
+    .replace(/[\t\n\r\p{Zs}]+/gu, " ")
     .replace(/[\u2010-\u2015\u2212]/g, "-")
     .replace(/[\u2018\u2019]/g, "'")
     .replace(/[\u201c\u201d]/g, '"')
     .replaceAll("\u2026", "...");
 }
 
-/** Targets that a text may give for a link: no words that only its readers would see. */
-const address = /^(?:https?:|mailto:|tel:)\S+$/i;
+/** Targets that a text may give for a link: addresses and numbers, not words that only its readers would see. */
+const address =
+  /^(?:https?:\/\/[a-z\d-]+(?:\.[a-z\d-]+)+(?::\d+)?(?:[/?#]\S*)?|mailto:[\w.+-]+@[a-z\d-]+(?:\.[a-z\d-]+)+|tel:\+?\d{5,15})$/i;
 
 /** Whether a text says what HTML shows, with or without the targets of its links. */
 function follows(text: string, shown: string, targets: readonly string[]): boolean {
   let at = 0;
   let link = 0;
   let isMarkdown = false;
+  let hasWords = false;
   for (const part of shown.split(/([\x02\x03])/)) {
     if (part === LINK) {
+      hasWords = false;
       isMarkdown = text[at] === "[";
       if (isMarkdown) at++;
     } else if (part === LINK_END) {
       const target = folded(targets[link++] ?? "");
-      const forms = address.test(target) ? [target, target.replace(/^mailto:/i, "")] : [];
+      const forms = hasWords && address.test(target) ? [target, target.replace(/^mailto:/i, "")] : [];
       const written = isMarkdown
         ? forms.map((one) => `](${one})`)
         : forms.flatMap((one) => [`<${one}>`, `(${one})`].flatMap((form) => [form, ` ${form}`]));
@@ -92,6 +104,7 @@ function follows(text: string, shown: string, targets: readonly string[]): boole
     } else {
       if (!text.startsWith(part, at)) return false;
       at += part.length;
+      hasWords ||= /[\p{L}\p{N}]/u.test(part);
     }
   }
   return at === text.length;
