@@ -2,11 +2,12 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
-import { addAgent, addOutbound, claimRecipients, later, watch } from "../../test/store/rows.ts";
+import { addAgent, addMessage, addOutbound, claimRecipients, later, mailFor, watch } from "../../test/store/rows.ts";
 import { databases } from "../../test/store/stores.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { recordingPool } from "../../test/support/recording-pool.ts";
 import type { Seams } from "../app.ts";
+import type { GateRules } from "../mail.ts";
 import { TestClock } from "../util/clock.ts";
 import { createGatekeeper } from "./gatekeeper.ts";
 import { searchOutgoing } from "./search.ts";
@@ -123,8 +124,9 @@ test("a message is searched once for all recipients whose turns come together, a
   expect((await world.shown(second)).status).toBe("pending_approval");
 });
 
-test("an answer by earlier settings does not count for the recipient whose turn comes next", async () => {
-  await using place = await databases[0]!.create();
+/** A message to Ann and Bob whose turns have come, and a gatekeeper that counts its searches. */
+async function withTwoRecipients() {
+  const place = await databases[0]!.create();
   const { store } = await place.open();
   const { id: agentId } = await addAgent(store);
   const recipients = ["ann", "bob"].map((name) => ({ address: `${name}@outside.example`, lane: "out" }));
@@ -132,17 +134,59 @@ test("an answer by earlier settings does not count for the recipient whose turn 
   const claimed = await claimRecipients(store, {
     ...{ now: later(1), leaseUntil: later(9e6), leaseToken: "one", lanes: [{ lane: "out", free: 2 }] },
   });
+  const clock = new TestClock();
+  let searches = 0;
   const gatekeeper = createGatekeeper({
-    ...{ store, clock: new TestClock(), sharedDomain: "agents.example" },
-    ...{ attachments: async () => [], search: (_, request) => searchOutgoing(request) },
+    ...{ store, clock, sharedDomain: "agents.example", attachments: async () => [] },
+    search: (_, request) => {
+      searches++;
+      return searchOutgoing(request);
+    },
   });
-  const answers: boolean[] = [];
-  for (const [i, hitlRules] of [{ max_recipients: 9 }, { max_recipients: 1 }].entries()) {
-    await store.updateAgent(agentId, { hitlEnabled: true, hitlRules }, later(2));
-    const work = await store.outboundWork(message.id);
-    answers.push(await gatekeeper.holds(claimed[i]!, work!));
-  }
-  expect(answers).toEqual([false, true]);
+  return {
+    ...{ store, agentId, clock },
+    searches: () => searches,
+    setRules: (hitlRules: GateRules) => store.updateAgent(agentId, { hitlEnabled: true, hitlRules }, later(2)),
+    isHeld: async (n: 0 | 1) => gatekeeper.holds(claimed[n]!, (await store.outboundWork(message.id))!),
+    [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
+  };
+}
+
+for (const [what, rules] of <[string, [GateRules, GateRules]][]>[
+  ["settings", [{ max_recipients: 9 }, { max_recipients: 1 }]],
+  ["patterns", [{ patterns: ["Goodbye"] }, { patterns: ["How are you"] }]],
+])
+  test(`an answer by earlier ${what} does not count for the recipient whose turn comes next`, async () => {
+    await using it = await withTwoRecipients();
+    await it.setRules(rules[0]);
+    expect(await it.isHeld(0)).toBe(false);
+    await it.setRules(rules[1]);
+    expect(await it.isHeld(1)).toBe(true);
+  });
+
+test("mail from an unproven sender counts for the next recipient at once, without another search", async () => {
+  await using it = await withTwoRecipients();
+  await it.setRules({ unverified: true, patterns: ["Goodbye"] });
+  expect(await it.isHeld(0)).toBe(false);
+  await addMessage(it.store, it.agentId, {
+    from: [{ address: "bob@outside.example", name: "" }],
+    verdict: { ...mailFor("x").verdict, verified: false, verifiedDomain: null },
+  });
+  expect(await it.isHeld(1)).toBe(true);
+  expect(it.searches()).toBe(1);
+});
+
+test("a search counts for ten seconds, though the machine's clock is set back", async () => {
+  await using it = await withTwoRecipients();
+  await it.setRules({ patterns: ["Goodbye"] });
+  expect(await it.isHeld(0)).toBe(false);
+  it.clock.step(-3_600_000);
+  it.clock.advance(9_999);
+  expect(await it.isHeld(1)).toBe(false);
+  expect(it.searches()).toBe(1);
+  it.clock.advance(1);
+  expect(await it.isHeld(1)).toBe(false);
+  expect(it.searches()).toBe(2);
 });
 
 test("the rest of a message that waits for a person waits too, though the gate was switched off meanwhile", async () => {

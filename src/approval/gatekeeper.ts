@@ -9,8 +9,20 @@ import { gateHold } from "./gate.ts";
 import type { Outgoing } from "./outgoing.ts";
 import { foundNothing, type Search, type SearchRequest } from "./search.ts";
 
-/** How long an answer about a waiting message counts for its other recipients, whose turns come about as soon. */
-const ANSWER_MS = 10_000;
+/** How long a search of a waiting message counts for its other recipients, whose turns come about as soon. */
+const SEARCH_MS = 10_000;
+
+/** The parts of a message that cost nothing to get. */
+interface Outline {
+  references: string[];
+  attachments: { filename: string }[];
+}
+
+/** What to look for in a message, and the conversation whose links count as seen; null if links do not matter. */
+interface Sought {
+  patterns: string[];
+  linksOf: { conversationId: string | null } | null;
+}
 
 /** The gate's decision about a message, and the settings that it was based on. */
 export interface GateAnswer {
@@ -65,26 +77,40 @@ export function createGatekeeper({
     return addresses.filter((_, i) => owners[i] !== userId);
   }
 
-  async function ask(
+  /** The conversations that a message follows from, the one that counts for its links first. */
+  async function conversationsOf(
     agent: AgentRow,
-    message: Outgoing,
+    references: string[],
+    named: readonly (string | null | undefined)[],
+  ): Promise<[string | null, ...string[]]> {
+    // These count, whichever one the agent names. Otherwise naming another would be a way past the gate.
+    const answered = await store.conversationsOf(agent.id, references);
+    const [first, ...others] = new Set([...answered, ...named.filter((id) => typeof id === "string")]);
+    return [first ?? null, ...others];
+  }
+
+  async function decide(
+    agent: AgentRow,
+    message: Outline,
     addresses: string[],
     conversations: readonly (string | null | undefined)[],
-  ) {
+    searched: (sought: Sought) => Promise<Search>,
+  ): Promise<GateAnswer> {
     const { hitlEnabled, hitlRules: rules, hitlAllow } = agent;
     const settings = { hitlEnabled, hitlRules: rules, hitlAllow };
     if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
-    const withTexts = rules?.new_links === true;
-    // The conversations that the message follows from count, whichever one the agent names. Otherwise naming another
-    // would be a way past the gate.
-    const answered = await store.conversationsOf(agent.id, message.references);
-    const [first, ...others] = [...new Set([...answered, ...conversations.filter((id) => typeof id === "string")])];
-    const about = (conversation: string | null, withTexts: boolean) =>
-      store.gateFacts({ agentId: agent.id, conversationId: conversation, addresses, withTexts });
-    const seen = await about(first ?? null, withTexts);
-    const named = await Promise.all(others.map((conversation) => about(conversation, false)));
+    const withLinks = rules?.new_links === true;
     const patterns = rules?.patterns ?? [];
-    const isSearched = patterns.length > 0 || withTexts || rules?.unsearched === true;
+    const [first, ...others] = await conversationsOf(agent, message.references, conversations);
+    const search =
+      patterns.length > 0 || withLinks || rules?.unsearched === true
+        ? await searched({ patterns, linksOf: withLinks ? { conversationId: first } : null })
+        : foundNothing;
+    // After the search, which may take long, so that what came meanwhile counts.
+    const [seen, ...named] = await Promise.all([
+      factsOf(agent, first, addresses, false),
+      ...others.map((conversation) => factsOf(agent, conversation, addresses, false)),
+    ]);
     const hold = gateHold(
       { enabled: hitlEnabled, rules, allow: hitlAllow },
       {
@@ -92,47 +118,59 @@ export function createGatekeeper({
         outside: rules?.outside ? await outsideOf(agent.userId, addresses) : [],
         firstTime: seen.firstTime,
         attachments: message.attachments,
-        search: isSearched
-          ? await search(ownerOf(agent), {
-              message,
-              patterns,
-              links: withTexts ? { recipients: addresses, seen: seen.texts } : null,
-            })
-          : foundNothing,
+        search,
         unverified: [seen, ...named].some(({ unverified }) => unverified),
       },
     );
     return { hold, settings, firstTime: seen.firstTime };
   }
 
-  /** By message and settings: when the gate was asked, and its answer. */
-  const answers = new Map<string, { at: number; gate: Promise<GateAnswer> }>();
-
-  /** Asks about a stored message: once for all recipients whose turns come at about the same time. */
-  function askAgain(agent: AgentRow, message: OutboundRow, raw: Uint8Array): Promise<GateAnswer> {
-    const now = clock.now();
-    for (const [key, { at }] of answers) if (now - at >= ANSWER_MS) answers.delete(key);
-    const { hitlEnabled, hitlRules, hitlAllow } = agent;
-    const key = JSON.stringify([message.id, message.contentHash, hitlEnabled, hitlRules, hitlAllow]);
-    const known = answers.get(key);
-    if (known) return known.gate;
-    const gate = askStored(agent, message, raw);
-    answers.set(key, { at: now, gate });
-    gate.catch(() => answers.delete(key));
-    return gate;
+  function factsOf(agent: AgentRow, conversationId: string | null, addresses: string[], withTexts: boolean) {
+    return store.gateFacts({ agentId: agent.id, conversationId, addresses, withTexts });
   }
 
-  async function askStored(agent: AgentRow, message: OutboundRow, raw: Uint8Array): Promise<GateAnswer> {
+  async function searchFor(
+    { patterns, linksOf }: Sought,
+    agent: AgentRow,
+    message: Outgoing,
+    recipients: string[],
+  ): Promise<Search> {
+    const seen = linksOf ? (await factsOf(agent, linksOf.conversationId, recipients, true)).texts : null;
+    return search(ownerOf(agent), { message, patterns, links: seen && { recipients, seen } });
+  }
+
+  /** By message and what was sought: when the search began, and what it found. */
+  const searches = new Map<string, { at: number; found: Promise<Search> }>();
+
+  /** Searches once for all recipients of a message whose turns come at about the same time. */
+  function searchOnce(message: OutboundRow, sought: Sought, run: () => Promise<Search>): Promise<Search> {
+    const now = clock.elapsed();
+    for (const [key, { at }] of searches) if (now - at >= SEARCH_MS) searches.delete(key);
+    const key = JSON.stringify([message.id, message.contentHash, sought]);
+    const known = searches.get(key);
+    if (known) return known.found;
+    const found = run();
+    searches.set(key, { at: now, found });
+    found.catch(() => searches.delete(key));
+    return found;
+  }
+
+  /** Asks about a stored message. */
+  async function askAgain(agent: AgentRow, message: OutboundRow, raw: Uint8Array): Promise<GateAnswer> {
     const { subject, conversationId } = message;
     const { originalConversation, ...content } = message.content;
-    const attachments = await attachedFiles(ownerOf(agent), raw, content.attachments, read);
-    const outgoing = { ...content, subject, attachments };
-    const addresses = [...content.to, ...content.cc, ...content.bcc].map(({ address }) => address);
-    return ask(agent, outgoing, [...new Set(addresses)], [originalConversation, conversationId]);
+    const addresses = [...new Set([...content.to, ...content.cc, ...content.bcc].map(({ address }) => address))];
+    return decide(agent, content, addresses, [originalConversation, conversationId], (sought) =>
+      searchOnce(message, sought, async () => {
+        const attachments = await attachedFiles(ownerOf(agent), raw, content.attachments, read);
+        return searchFor(sought, agent, { ...content, subject, attachments }, addresses);
+      }),
+    );
   }
 
   return {
-    ask,
+    ask: (agent, message, addresses, conversations) =>
+      decide(agent, message, addresses, conversations, (sought) => searchFor(sought, agent, message, addresses)),
     async holds(recipient, { message, raw, agent: first }) {
       // The gate does not apply to messages that a reviewer decided about, or that the server itself writes.
       if (message.type === "notice" || message.reviewedAt) return false;

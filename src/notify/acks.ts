@@ -4,23 +4,19 @@ import type { Log } from "../util/log.ts";
 
 /** Acks that one write stores. It takes some milliseconds, in which other writes wait. */
 const AT_ONCE = 500;
-/** Acks that are stored of a consumer that has left. The other messages come again. */
-const OF_LEFT_MAX = 500;
+/**
+ * Acks of an agent that wait beyond one for each frame that its consumers were sent: what one connection may say at once
+ * (see `Consumer`). The others are forgotten, so clients that connect, acknowledge anything and leave fill no memory.
+ */
+const BEYOND_SENT_MAX = 3_000;
 
-/** A consumer, as far as its acks are concerned. */
-interface Acknowledging {
-  readonly agent: { readonly id: string; readonly userId: string };
-  /** How many of its acks may still be stored. */
-  acksStored: number;
-}
+/** An agent, as far as its acks are concerned. */
+type Acknowledging = Readonly<{ id: string; userId: string }>;
 
 /** The acknowledgements of all consumers of this process. */
 export interface Acks {
-  add(consumer: Acknowledging, messageId: string): void;
-  /** Call this when the consumer has left. Only some of its acks that wait are stored. */
-  left(consumer: Acknowledging): void;
-  /** Forgets the consumer's acks that wait. */
-  drop(consumer: Acknowledging): void;
+  /** `isOfSent`: the consumer was sent a frame for it, on this connection. Whether it is connected then is no matter. */
+  add(agent: Acknowledging, messageId: string, isOfSent: boolean): void;
   /** Resolves when no ack waits. */
   stored(): Promise<void>;
 }
@@ -30,7 +26,9 @@ export interface Acks {
  * at most, however many acks come. Accounts take turns, and so do the agents of an account.
  */
 export function createAcks({ store, log }: { store: Store; log: Log }): Acks {
-  const queue = new FairQueue<{ consumer: Acknowledging; messageId: string }>();
+  const queue = new FairQueue<{ agentId: string; messageId: string; isOfSent: boolean }>();
+  /** What waits, by agent. */
+  const waiting = new Map<string, { ids: Set<string>; beyondSent: number }>();
   let storing: Promise<void> | null = null;
 
   /** The next acks, by agent. */
@@ -39,12 +37,14 @@ export function createAcks({ store, log }: { store: Store; log: Log }): Acks {
     for (let taken = 0; taken < AT_ONCE; taken++) {
       const next = queue.next();
       if (!next) break;
-      const { consumer, messageId } = next;
-      if (consumer.acksStored <= 0) continue;
-      consumer.acksStored--;
-      const ids = some.get(consumer.agent.id);
+      const { agentId, messageId, isOfSent } = next;
+      const own = waiting.get(agentId);
+      own?.ids.delete(messageId);
+      if (own && !isOfSent) own.beyondSent--;
+      if (own?.ids.size === 0) waiting.delete(agentId);
+      const ids = some.get(agentId);
       if (ids) ids.push(messageId);
-      else some.set(consumer.agent.id, [messageId]);
+      else some.set(agentId, [messageId]);
     }
     return some;
   }
@@ -63,16 +63,14 @@ export function createAcks({ store, log }: { store: Store; log: Log }): Acks {
   }
 
   return {
-    add(consumer, messageId) {
-      const { userId, id } = consumer.agent;
-      queue.add([userId, id], { consumer, messageId });
+    add({ id: agentId, userId }, messageId, isOfSent) {
+      const own = waiting.get(agentId) ?? { ids: new Set(), beyondSent: 0 };
+      if (own.ids.has(messageId) || (!isOfSent && own.beyondSent >= BEYOND_SENT_MAX)) return;
+      own.ids.add(messageId);
+      if (!isOfSent) own.beyondSent++;
+      waiting.set(agentId, own);
+      queue.add([userId, agentId], { agentId, messageId, isOfSent });
       storing ??= storeAll();
-    },
-    left(consumer) {
-      consumer.acksStored = Math.min(consumer.acksStored, OF_LEFT_MAX);
-    },
-    drop(consumer) {
-      consumer.acksStored = 0;
     },
     stored: () => storing ?? Promise.resolve(),
   };

@@ -146,6 +146,21 @@ test("what acknowledges without end is closed; acks of what it got all count", a
   expect(await client.closed()).toEqual({ code: 1008, reason: "too many frames" });
 });
 
+test("a client may come back, acknowledge what it got on an earlier connection, and leave at once", async () => {
+  await using it = await appWithBot();
+  await store(it.t, 2_000);
+  await using early = await it.connect();
+  await early.reached(2_000);
+  await early[Symbol.asyncDispose]();
+  await using again = await it.connect();
+  again.send(opcode.text, ...early.texts().map(({ message_id }) => JSON.stringify({ ack: message_id })));
+  again.send(opcode.close, "");
+  await until("all is read", async () => {
+    const { body } = await it.t.api("GET", `/api/v1/agents/${bot}/messages`);
+    return body.messages.length === 0;
+  });
+});
+
 describe("the right to listen ends", () => {
   test("with the key's time", async () => {
     await using it = await appWithBot();
@@ -353,18 +368,18 @@ test("attempts to connect count as requests do", async () => {
 describe("a client that has nothing to say is closed when it says too much", () => {
   const tooMany = { code: 1008, reason: "too many frames" };
 
-  for (const [what, kind, payload] of [
-    ["text", opcode.text, "x"],
-    ["empty text", opcode.text, ""],
-    ["acks of messages that it did not get", opcode.text, `{"ack":"msg_${"0".repeat(32)}"}`],
-    ["bytes", opcode.binary, "x"],
-    ["pings", opcode.ping, "x"],
-    ["pongs", opcode.pong, "x"],
+  for (const [what, kind, payload, allowed] of [
+    ["text", opcode.text, "x", 1_000],
+    ["empty text", opcode.text, "", 1_000],
+    ["acks of messages that it did not get", opcode.text, `{"ack":"msg_${"0".repeat(32)}"}`, 3_000],
+    ["bytes", opcode.binary, "x", 1_000],
+    ["pings", opcode.ping, "x", 1_000],
+    ["pongs", opcode.pong, "x", 1_000],
   ] as const)
     test(`to its agent: ${what}`, async () => {
       await using it = await appWithBot();
       await using client = await it.connect();
-      client.send(kind, ...Array.from({ length: 1_001 }, () => payload));
+      client.send(kind, ...Array.from({ length: allowed + 1 }, () => payload));
       expect(await client.closed()).toEqual(tooMany);
       await client.ended;
     });

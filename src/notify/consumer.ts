@@ -9,6 +9,8 @@ import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "
 const PAGE = 100;
 /** Longest id that an ack may have; ours have 36 characters. */
 const ACK_ID_MAX = 64;
+/** Acks of frames that a client got on an earlier connection; more count as other frames do. */
+const ACKS_OF_EARLIER = 2_000;
 
 /** An agent as it was at the handshake. One that is later made under the same address is a different agent. */
 export type Listened = Pick<AgentRow, "id" | "userId" | "createdAt">;
@@ -20,10 +22,9 @@ export class Consumer extends LiveSocket {
   private committed = 0;
   private paused = false;
   private unreadOnly = true;
-  /** See `Acks`. */
-  acksStored = Number.POSITIVE_INFINITY;
   /** Frames that it was sent and has not acknowledged, as far as it acknowledges each once. */
   private unacknowledged = 0;
+  private acksOfEarlier = ACKS_OF_EARLIER;
   /** Its place in the order of all nodes' consumers; null until it has been announced. */
   since: number | null = null;
   /** The newest consumer on another node that was announced before this one has its place. */
@@ -123,15 +124,11 @@ export class Consumer extends LiveSocket {
 
   protected override heard(text: string): void {
     const id = ackIn(text);
-    const isExpected = id !== null && this.unacknowledged > 0;
-    if (isExpected) this.unacknowledged--;
-    if (!isExpected && !this.spend()) this.acks.drop(this);
-    else if (id !== null) this.acks.add(this, id);
-  }
-
-  override onClose(): void {
-    if (!this.ended) this.acks.left(this);
-    super.onClose();
+    const isOfSent = id !== null && this.unacknowledged > 0;
+    if (isOfSent) this.unacknowledged--;
+    else if (id !== null && this.acksOfEarlier > 0) this.acksOfEarlier--;
+    else if (!this.spend()) return;
+    if (id !== null) this.acks.add(this.agent, id, isOfSent);
   }
 }
 

@@ -415,32 +415,72 @@ test("one write at a time stores the acks of all consumers, and accounts take tu
   expect(await store.listMessages(bot, { status: "unread" }, { sort: "asc", limit: 9 })).toHaveLength(2);
 });
 
-test("of a client that left or said too much, no more acks are stored than some, or none", async () => {
-  await using it = await ownHub();
-  const { store } = it.t.app;
-  const taken = Promise.withResolvers<void>();
-  const released = Promise.withResolvers<void>();
-  let stored = 0;
-  store.markRead = async (asked) => {
-    for (const { messageIds } of asked) stored += messageIds.length;
-    taken.resolve();
-    await released.promise;
-  };
-  const ack = ({ connection }: { connection: HubConnection }, count: number) => {
-    for (let n = 0; n < count; n++) connection.onMessage(`{"ack":"msg_${n}"}`);
-  };
-  const first = it.attach("mail");
-  ack(first, 1);
-  await taken.promise;
-  ack(first, 900);
-  first.connection.onClose();
-  const second = it.attach("mail");
-  // More than it may send at once, whatever it has got and however long this takes.
-  ack(second, 2_000);
-  expect(second.closes).toEqual([{ code: 1008, reason: "too many frames" }]);
-  released.resolve();
-  await it.hub.close();
-  expect(stored).toBe(501);
+describe("while the store is busy", () => {
+  /** A hub whose first write of acks ends when the hub closes, and a client for each agent that acknowledges. */
+  async function busyHub() {
+    const it = await ownHub();
+    const { store } = it.t.app;
+    const taken = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const stored: string[] = [];
+    store.markRead = async (asked) => {
+      for (const { messageIds } of asked) stored.push(...messageIds);
+      taken.resolve();
+      await released.promise;
+    };
+    const ack = ({ connection }: { connection: HubConnection }, name: string, count: number) => {
+      for (let n = 0; n < count; n++) connection.onMessage(`{"ack":"msg_${name}_${n}"}`);
+    };
+    ack(it.attach("mail"), "first", 1);
+    await taken.promise;
+    return {
+      ...{ attach: it.attach, ack },
+      /** How many acks of each name were stored, once all are. */
+      async counts() {
+        released.resolve();
+        await it.hub.close();
+        return Object.fromEntries(
+          Map.groupBy(stored, (id) => id.split("_")[1])
+            .entries()
+            .map(([k, v]) => [k, v.length]),
+        );
+      },
+      [Symbol.asyncDispose]: () => it[Symbol.asyncDispose](),
+    };
+  }
+
+  test("the acks of a client that left are stored, each once", async () => {
+    await using it = await busyHub();
+    const client = it.attach("mail");
+    it.ack(client, "left", 2_000);
+    it.ack(client, "left", 900);
+    client.connection.onClose();
+    const again = it.attach("mail");
+    it.ack(again, "left", 2_000);
+    expect([client.closes, again.closes]).toEqual([[], []]);
+    expect(await it.counts()).toEqual({ first: 1, left: 2_000 });
+  });
+
+  test("of a client that says too much, what it was allowed to say is stored", async () => {
+    await using it = await busyHub();
+    const client = it.attach("mail");
+    it.ack(client, "greedy", 5_000);
+    expect(client.closes).toEqual([{ code: 1008, reason: "too many frames" }]);
+    expect(await it.counts()).toEqual({ first: 1, greedy: 3_000 });
+  });
+
+  test("clients that come, acknowledge and leave do not fill the memory, and what was sent counts all the same", async () => {
+    await using it = await busyHub();
+    for (const name of ["a", "b", "c", "d"]) {
+      const client = it.attach("mail");
+      it.ack(client, name, 1_000);
+      client.connection.onClose();
+    }
+    const last = it.attach("mail");
+    await last.until((tried) => tried === 3);
+    it.ack(last, "last", 5);
+    expect(await it.counts()).toEqual({ first: 1, a: 1_000, b: 1_000, c: 1_000, last: 3 });
+  });
 });
 
 test("a hub that has closed takes nobody in any more, and each that it had was told once", async () => {
