@@ -395,6 +395,9 @@ test.each<[string, string, "binary" | "unreadable"]>([
   ["a URL in a text", `DESCRIPTION:See data:;base64,${packed} for more`, "binary"],
   ["quoted-printable", `PHOTO;ENCODING=QUOTED-PRINTABLE:${quotedPrintable.join("=\r\n")}`, "binary"],
   ["quoted-printable, folded", `PHOTO;QUOTED-PRINTABLE:${quotedPrintable.join("\r\n ")}`, "binary"],
+  ["quotes around a part of a parameter", `PHOTO;QUOTED-"PRINTABLE":${quotedPrintable.join("")}`, "binary"],
+  ["white space in a parameter", `X-FILE;ENCODING=B A\tSE\x0164:${packed}`, "binary"],
+  ["escapes in a scheme", `PHOTO;VALUE=uri:d\\at\\a:;base64,${packed}`, "binary"],
   ["a message", `ATTACH;FMTTYPE=message/rfc822;ENCODING=BASE64:${btoa(mixed(base64Part("a/b", zip)))}`, "binary"],
   [
     "a message by its name",
@@ -414,6 +417,7 @@ test.each<[string, string, "binary" | "unreadable"]>([
   ["an escaped quote", `PHOTO;X="a\\":b";ENCODING=b:${packed}`, "unreadable"],
   ["a card in a property", `AGENT:BEGIN:VCARD\\nPHOTO\\;ENCODING=b:${packed}\\nEND:VCARD\\n`, "unreadable"],
   ["both kinds of line end", `FN:Ann\r\nPHOTO;ENCODING=b:QUJD\rNOTE:${packed}`, "unreadable"],
+  ["both kinds of line end around it", `PHOTO;ENCODING=b:\rNOTE:${packed}\r\nEND:VCARD`, "unreadable"],
   ["a line without a name", `PHOTO;ENCODING=BASE64:\r\nX Y:${packed}`, "unreadable"],
   ["a line of an unknown name", `PHOTO;ENCODING=BASE64:QUJD\r\nX-FO:${packed}${packed}`, "unreadable"],
   ["no parameters and a comma", `PHOTO:${packed.repeat(4)},`, "unreadable"],
@@ -456,6 +460,28 @@ test("of too many files in an address book, one is named", async () => {
   const words = (i: number) => `NOTE;ENCODING=b:${btoa(`number ${i}`)}\r\n`;
   const { unsearched } = await read("a.vcf", "", Array.from({ length: 600 }, (_, i) => words(i)).join(""));
   expect(unsearched).toEqual([{ name: "a file inside the file", why: "too large" }]);
+});
+
+test("of too many values in an address book that are no files, one is named", async () => {
+  const { unsearched } = await read("a.vcf", "", "NOTE;ENCODING=b:-\n".repeat(10_001));
+  expect(unsearched.map(({ why }) => why).sort()).toEqual(["too large", "unreadable"]);
+});
+
+test("one picture of many people counts once", async () => {
+  const picture = `PHOTO;ENCODING=b:${Buffer.from("GIF89a").toString("base64")}\r\n`;
+  const { texts, unsearched } = await read("a.vcf", "", picture.repeat(600));
+  expect(texts).toHaveLength(2);
+  expect(unsearched).toEqual([]);
+});
+
+test("files in an address book count once, though its letters may be in several charsets", async () => {
+  const lines = Buffer.from("NOTE;X=\xe4;ENCODING=b:-\n".repeat(6_000), "latin1");
+  expect((await read("a.vcf", "", lines)).unsearched).toEqual([{ name: "a file inside the file", why: "unreadable" }]);
+});
+
+test("a file is found that an address book has in one charset only", async () => {
+  const { unsearched } = await read("a.vcf", "", `X-FILE;ENCODING=\x1b(Bb:${packed}`);
+  expect(unsearched.map(({ why }) => why)).toContain("binary");
 });
 
 /** TNEF by MS-OXTNEF 2.1.3 that begins with text in UTF-16, with a file, and a message's rich text in hexadecimal. */

@@ -97,8 +97,8 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   const type = (file.contentType.split(";")[0] ?? "").trim().toLowerCase();
   const texts: OutgoingText[] = [];
   const unsearched: Unsearched[] = [];
-  const miss = (why: Unsearched["why"]) => {
-    if (!unsearched.some((one) => one.name === where && one.why === why)) unsearched.push({ name: where, why });
+  const miss = (why: Unsearched["why"], name = where) => {
+    if (!unsearched.some((one) => one.name === name && one.why === why)) unsearched.push({ name, why });
   };
   if (file.content.byteLength === 0) return { texts, unsearched };
   if (--budget.files < 0) return { texts, unsearched: [{ name: where, why: "too large" }] };
@@ -124,11 +124,12 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
       texts.push(...formsOf(text, type, file.filename, where));
     }
   }
-  const { files, isCertain } = filesInside(file, type, where, read?.texts ?? [], depth);
-  if (!isCertain) unsearched.push({ name: `a file inside ${where}`, why: "unreadable" });
+  const { files, isCertain, isWhole } = filesInside(file, type, where, read?.texts ?? [], depth, budget.files);
+  if (!isCertain) miss("unreadable", `a file inside ${where}`);
+  if (!isWhole) miss("too large", `a file inside ${where}`);
   for (const { name, ...one } of files) {
     if (budget.files <= 0) {
-      unsearched.push({ name, why: "too large" });
+      miss("too large", name);
       break;
     }
     const found = await attachedTexts(one, name, budget, depth + 1);
@@ -158,7 +159,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
 
 /**
  * The files packed in a calendar, an address book, or winmail.dat, which also has a text. `isCertain`: all programs
- * find the same ones.
+ * find the same ones. `isWhole`: a calendar or an address book has no others.
  */
 function filesInside(
   { content, filename }: File,
@@ -166,10 +167,14 @@ function filesInside(
   where: string,
   readings: readonly string[],
   depth: number,
-): { files: (File & { name: string })[]; isCertain: boolean } {
-  if (isFolded(type, filename)) return filesInFolded(readings, `a file inside ${where}`);
+  filesMax: number,
+): { files: (File & { name: string })[]; isCertain: boolean; isWhole: boolean } {
+  if (isFolded(type, filename)) {
+    const found = filesIn(readings, filesMax);
+    return { ...found, files: found.files.map((one) => ({ ...one, name: `a file inside ${where}` })) };
+  }
   const packed = isTnef(type, filename) && depth < DEPTH_MAX ? readTnef(asBuffer(content)) : null;
-  if (!packed) return { files: [], isCertain: true };
+  if (!packed) return { files: [], isCertain: true, isWhole: true };
   const file = (contentType: string, text: string) => ({
     filename: "",
     contentType,
@@ -184,17 +189,7 @@ function filesInside(
       name: `${named(tnefName(one), `file ${i + 1}`)} in ${where}`,
     })),
   ];
-  return { files, isCertain: true };
-}
-
-/** The files in all readings of a text, each once. */
-function filesInFolded(readings: readonly string[], name: string): ReturnType<typeof filesInside> {
-  const found = readings.map(filesIn);
-  const files = new Map<string, File & { name: string }>();
-  for (const file of found.flatMap((one) => one.files))
-    if (file.content.length > 0)
-      files.set(`${file.contentType}\n${file.filename}\n${file.content.toString("base64")}`, { ...file, name });
-  return { files: [...files.values()], isCertain: found.every((one) => one.isCertain) };
+  return { files, isCertain: true, isWhole: true };
 }
 
 /**

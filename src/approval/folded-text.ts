@@ -1,4 +1,5 @@
 /** Calendars and address books (RFC 5545, RFC 6350, vCard 2.1): their text is folded, and may hold files. */
+import { createHash } from "node:crypto";
 import { isCalendar } from "../message/calendar/calendar.ts";
 import { base64Readings } from "../message/mime/base64.ts";
 import { decodeTransfer } from "../message/mime/transfer.ts";
@@ -31,9 +32,44 @@ export interface FoldedFile {
 
 /** The files inside a calendar or an address book. */
 export interface FoldedFiles {
+  /** Each once. */
   files: FoldedFile[];
   /** Whether all programs find the same files. If not, `files` has what some of them may find. */
   isCertain: boolean;
+  /** Whether these are all. */
+  isWhole: boolean;
+}
+
+/** Values that are decoded, in all readings together: address books repeat a picture for many people. */
+const VALUES_MAX = 10_000;
+
+/** Collects files up to a limit. */
+class Finds {
+  private readonly files = new Map<string, FoldedFile>();
+  private values = 0;
+  isCertain = true;
+  isWhole = true;
+
+  constructor(private readonly filesMax: number) {}
+
+  /** Counts a value that is about to be decoded. False: over the limit. */
+  begin(): boolean {
+    if (++this.values > VALUES_MAX) this.isWhole = false;
+    return this.isWhole;
+  }
+
+  add(file: FoldedFile): void {
+    if (file.content.length === 0) return;
+    const hash = createHash("sha256").update(`${file.contentType}\n${file.filename}\n`).update(file.content);
+    const key = hash.digest("base64");
+    if (this.files.has(key)) return;
+    if (this.files.size < this.filesMax) this.files.set(key, file);
+    else this.isWhole = false;
+  }
+
+  result(): FoldedFiles {
+    return { files: [...this.files.values()], isCertain: this.isCertain, isWhole: this.isWhole };
+  }
 }
 
 /** Parameters that say base64: `ENCODING=B`, `ENCODING=BASE64`, `VALUE=BINARY`, and in vCard 2.1 `BASE64` alone. */
@@ -54,18 +90,52 @@ const strictBase64 = /^[A-Za-z0-9+/]*={0,2}$/;
 /** Pieces between other characters, each of which may be a file. */
 const PIECES_MAX = 10;
 
+/** Stands in the `lettersOf` each text and each line that may have a value in base64, or an encoding nobody knows. */
+const base64Sign = /[;=,](?:b|b64|binary)[;:,]|base64[;:,]|;encoding=|(?:photo|logo|sound|key)[;:]/i;
+const encodingSign = /;encoding=/i;
+const urlSign = /data:/i;
+const quotedPrintableSign = /quoted-printable/i;
+
+/** Without what may stand between letters that belong together: white space, line ends, quotes and escapes. */
+function lettersOf(text: string): string {
+  return /[\x00-\x20"\\]/.test(text) ? text.replace(/[\x00-\x20"\\]+/g, "") : text;
+}
+
 /**
  * The files inside a calendar or an address book: values in base64, `data:` URLs, and quoted-printable. Programs
  * disagree about quotes, unfolded lines, parameters left out, and characters that are not base64. Linear.
+ * @param readings The text in each charset that programs may take it for.
+ * @param filesMax Ends at this many files.
  */
-export function filesIn(text: string): FoldedFiles {
-  const found: FoldedFiles = { files: quotedPrintableIn(text), isCertain: true };
+export function filesIn(readings: readonly string[], filesMax: number): FoldedFiles {
+  const finds = new Finds(filesMax);
+  const read = new Set<string>();
+  for (const text of readings) {
+    const letters = lettersOf(text);
+    if (quotedPrintableSign.test(letters)) findQuotedPrintable(text, finds);
+    if (urlSign.test(letters)) findUrls(text, finds);
+    if (!base64Sign.test(letters)) continue;
+    // Most charsets differ in letters that neither names nor base64 have.
+    const ascii = text.replace(/[^\x00-\x7f]+/g, FOREIGN);
+    if (!read.has(ascii)) findBase64(ascii, finds);
+    read.add(ascii);
+  }
+  return finds.result();
+}
+
+/** Stands for letters that are not ASCII. */
+const FOREIGN = "\x7f";
+
+const lineEnd = /\r\n?|\n/;
+
+function findBase64(text: string, finds: Finds): void {
   // To a program that knows LF only, a CR alone is part of a value.
   const isMixed = /\r(?!\n)/.test(text) && text.includes("\n");
-  const lines = unfolded(text).split(/\r\n?|\n/);
-  for (let at = 0; at < lines.length; at++) {
+  const lines = unfolded(text).split(lineEnd);
+  for (let at = 0; at < lines.length && finds.isWhole; at++) {
     const line = lines[at] as string;
-    if (!line.includes(":")) continue;
+    const letters = line.includes(":") ? lettersOf(line) : "";
+    if (!base64Sign.test(letters)) continue;
     const property = base64Property(compact(line));
     if (property) {
       // vCard 2.1 does without folding, up to an empty line; some programs skip that as well.
@@ -73,30 +143,42 @@ export function filesIn(text: string): FoldedFiles {
       while (at + 1 < lines.length && !isProperty(lines[at + 1] as string)) rest += compact(lines[++at] as string);
       for (const value of property.values.map((value) => value + rest)) {
         if (!property.isSaid && !isLikelyFile(value)) continue;
-        found.isCertain &&= property.isCertain && !isMixed && strictBase64.test(value);
+        finds.isCertain &&= property.isCertain && !isMixed && strictBase64.test(value);
+        if (value === "") continue;
+        if (!finds.begin()) return;
         const about = describedIn(property.head);
-        for (const content of decoded(value)) found.files.push({ ...about, content });
+        for (const content of decoded(value)) finds.add({ ...about, content });
       }
     }
-    const encoding = saysEncoding.exec(headOf(line))?.[1];
-    found.isCertain &&= encoding === undefined || knownEncoding.test(encoding);
+    if (encodingSign.test(letters)) finds.isCertain &&= !saysUnknownEncoding(line);
+  }
+}
+
+function saysUnknownEncoding(line: string): boolean {
+  const encoding = saysEncoding.exec(headOf(line))?.[1];
+  return encoding !== undefined && !knownEncoding.test(encoding);
+}
+
+function findUrls(text: string, finds: Finds): void {
+  for (const line of unfolded(text).split(lineEnd)) {
+    if (!line.includes(":")) continue;
     for (const url of urlsIn(withoutEscapes(line))) {
-      found.isCertain &&= !isBase64(url) || strictBase64.test(compact(url.data));
-      for (const content of contentsOf(url))
-        found.files.push({ filename: "", contentType: openedType(url.type), content });
+      if (!finds.begin()) return;
+      finds.isCertain &&= !isBase64(url) || strictBase64.test(compact(url.data));
+      for (const content of contentsOf(url)) finds.add({ filename: "", contentType: openedType(url.type), content });
     }
   }
-  return found;
 }
 
 /** Without white space and control characters, which say nothing in parameters and in base64. */
 function compact(text: string): string {
-  return text.replace(/[\x00-\x20]+/g, "");
+  return /[\x00-\x20]/.test(text) ? text.replace(/[\x00-\x20]+/g, "") : text;
 }
 
 /** The name and the parameters of a property, up to its first colon, without quotes around single words. */
 function headOf(line: string): string {
-  return compact(line.slice(0, line.indexOf(":") + 1)).replace(/"([^";:,]*)"/g, "$1");
+  const head = compact(line.slice(0, line.indexOf(":") + 1));
+  return head.includes('"') ? head.replace(/"([^";:,]*)"/g, "$1") : head;
 }
 
 /** A property that has, or may have, a value in base64. */
@@ -128,13 +210,15 @@ function base64Property(line: string): Base64Property | null {
 
 /** Where a value may begin, from a place on: behind the first colon, as in vCard 2.1, or the first outside quotes. */
 function valueStarts(line: string, from: number): number[] {
+  const first = line.indexOf(":", from);
+  if (!line.includes('"')) return [(first < 0 ? line.length : first) + 1];
   let inQuotes = false;
   let outside = -1;
   for (let at = 0; at < line.length && outside < 0; at++) {
     if (line[at] === '"') inQuotes = !inQuotes;
     else if (line[at] === ":" && at >= from && !inQuotes) outside = at;
   }
-  const starts = [line.indexOf(":", from), outside === -1 ? line.length : outside];
+  const starts = [first, outside === -1 ? line.length : outside];
   return [...new Set(starts)].filter((start) => start >= 0).map((start) => start + 1);
 }
 
@@ -150,7 +234,8 @@ function isProperty(line: string): boolean {
 
 /** Whether a value that is not said to be base64 may be a file all the same. */
 function isLikelyFile(value: string): boolean {
-  if (strictBase64.test(value)) return value.length >= FILE_CHARS_MIN;
+  if (value.length < FILE_CHARS_MIN) return false;
+  if (strictBase64.test(value)) return true;
   return !/^"?(?:http|data:)/i.test(value) && value.replace(/[^A-Za-z0-9+/]+/g, "").length >= DAMAGED_FILE_CHARS_MIN;
 }
 
@@ -174,7 +259,7 @@ function openedType(type: string): string {
 
 /** The `data:` URLs of a property: its value, or those in its parameters and its text. */
 function urlsIn(line: string): DataUrl[] {
-  if (!/data:/i.test(line)) return [];
+  if (!urlSign.test(line)) return [];
   const values = valueStarts(line, 0).map((start) => line.slice(start).trimStart());
   const whole = values.filter((value) => /^data:/i.test(value));
   return (whole.length > 0 ? whole : [line]).flatMap((place) => [...dataUrls(place)]);
@@ -184,29 +269,33 @@ function urlsIn(line: string): DataUrl[] {
  * The values in quoted-printable (vCard 2.1), whose soft line ends take the place of folding. Those that are text
  * count as one file for each charset: an address book has hundreds.
  */
-function quotedPrintableIn(text: string): FoldedFile[] {
-  const files: FoldedFile[] = [];
-  const texts = new Map<string, Buffer[]>();
-  const lines = text.replace(/(=[ \t]*)?(?:\r\n?|\n)[ \t]/g, (all, soft) => (soft ? all : "")).split(/\r\n?|\n/);
-  for (let at = 0; at < lines.length; at++) {
+function findQuotedPrintable(text: string, finds: Finds): void {
+  const texts = new Map<string, string[]>();
+  const lines = text.replace(/(=[ \t]*)?(?:\r\n?|\n)[ \t]/g, (all, soft) => (soft ? all : "")).split(lineEnd);
+  for (let at = 0; at < lines.length && finds.isWhole; at++) {
     const line = lines[at] as string;
+    if (!line.includes(":") || !quotedPrintableSign.test(lettersOf(line))) continue;
     const head = headOf(line);
     if (!saysQuotedPrintable.test(head)) continue;
-    const value = [line.slice(line.indexOf(":") + 1)];
-    while (at + 1 < lines.length && value.at(-1)?.trimEnd().endsWith("=")) value.push(lines[++at] as string);
-    const { content } = decodeTransfer(Buffer.from(value.join("\n")), "quoted-printable");
+    let value = line.slice(line.indexOf(":") + 1);
+    for (let last = value; at + 1 < lines.length && last.trimEnd().endsWith("="); value += `\n${last}`)
+      last = lines[++at] as string;
     const [, charset] = /;charset=([^;:,]{1,40})/i.exec(head) ?? [];
     const contentType = charset === undefined ? "" : `;charset=${charset}`;
-    if (/[\x00-\x08\x0e-\x1f]/.test(content.toString("latin1"))) files.push({ filename: "", contentType, content });
-    else {
-      const same = texts.get(contentType) ?? [];
-      texts.set(contentType, same);
-      same.push(content, newLine);
-    }
+    const same = texts.get(contentType);
+    if (controlCode.test(value)) {
+      if (!finds.begin()) return;
+      finds.add(quotedPrintableFile(contentType, value));
+    } else if (same) same.push(value);
+    else texts.set(contentType, [value]);
   }
-  for (const [contentType, contents] of texts)
-    files.push({ filename: "", contentType, content: Buffer.concat(contents) });
-  return files;
+  for (const [contentType, values] of texts)
+    if (finds.begin()) finds.add(quotedPrintableFile(contentType, values.join("\n")));
 }
 
-const newLine = Buffer.from("\n");
+/** A control character that text does not have, as it is or encoded. */
+const controlCode = /[\x00-\x08\x0e-\x1f]|=(?:0[0-8ef]|1[0-9a-f])/i;
+
+function quotedPrintableFile(contentType: string, value: string): FoldedFile {
+  return { filename: "", contentType, content: decodeTransfer(Buffer.from(value), "quoted-printable").content };
+}
