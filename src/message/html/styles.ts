@@ -9,7 +9,7 @@ import { walkHtml } from "./walk.ts";
 /** Characters of names, classes and styles that take as long to compare as one declaration. */
 const MARKS_PER_WORK = 100;
 /** What it costs to read a character of HTML and of CSS, and to find the styles of an element unlike those before. */
-const HTML_WORK = 0.1;
+const HTML_WORK = 0.12;
 const CSS_WORK = 1;
 const ELEMENT_WORK = 25;
 
