@@ -1,6 +1,7 @@
 import { ATTACHED_DEPTH_MAX, type Defect, isMessageFile, type ReadMail } from "../mail.ts";
-import { asBuffer, findBody } from "../message/headers.ts";
-import { withoutEnd } from "../message/mime/structure.ts";
+import { asBuffer, findBody, scanHeaders } from "../message/headers.ts";
+import { HtmlBudget } from "../message/html/budget.ts";
+import { type MimePart, scanStructure, withoutEnd } from "../message/mime/structure.ts";
 import { type ReadLimits, readAttachments, readMail } from "../message/read.ts";
 import { squeezed } from "../message/text/clean.ts";
 import { withoutQuotes } from "../message/text/reply.ts";
@@ -11,15 +12,21 @@ const unusualFold = /[ \t\r\n]{32}/;
 const END_BYTES_MAX = 1_024;
 /** Bytes of the body that are changed at once, so that all of it is never in memory as text. */
 const PIECE_BYTES = 256 * 1024;
+/** Attached messages that are read again, and their bytes. Few people attach more; digests do. */
+const ATTACHED_MAX = 20;
+const ATTACHED_BYTES_MAX = 256 * 1024;
+/** Fields of one of the others. Real mail has 20 to 100. */
+const ATTACHED_FIELDS_MAX = 1_000;
 
 /**
  * Whether a message says something else without the white space that relaxed canonicalization ignores (RFC 6376 3.4.2,
  * 3.4.4): other words, other words of the writer's own, other people, files or times. If so, whoever passed the signed
  * message on may have chosen what it says. Gaps and line ends alone do not count: honest mail has them of every width.
  *
- * Takes as long as reading the message once more, or little if it has no such white space.
+ * Takes as long as reading the message once more, or little if it has no such white space. Of many attached messages, or
+ * long ones, only the headers and the structure are compared.
  * @param mail What the message says as it came.
- * @param failure Why it could not be read, if so. It then counts as saying something else without the white space.
+ * @param failure Why it could not be read, if so. What it then says is its header and its raw text.
  */
 export async function hangsOnUnsignedSpaces(
   raw: Uint8Array,
@@ -28,31 +35,75 @@ export async function hangsOnUnsignedSpaces(
   failure: Defect | null,
 ): Promise<boolean> {
   const other = withoutUnsignedSpaces(raw);
-  if (other === null || failure !== null) return other !== null;
-  return !(await isSaidAlike({ raw, mail }, other, limits, ATTACHED_DEPTH_MAX));
+  if (other === null) return false;
+  if (!isSame(mail, await readMail(other, limits, failure))) return true;
+  const html = { html: new HtmlBudget(), otherHtml: new HtmlBudget() };
+  const left = { messages: ATTACHED_MAX, bytes: ATTACHED_BYTES_MAX, ...html };
+  return mail.attachments.length > 0 && !(await areFilesAlike(raw, other, limits, left, ATTACHED_DEPTH_MAX));
 }
 
-/** Whether two forms of a message say the same, the messages attached to them included. */
-async function isSaidAlike(
-  { raw, mail }: { raw: Uint8Array; mail: ReadMail },
+/** What is left for reading attached messages: how many, of how many bytes, and their HTML in either form. */
+interface Left {
+  messages: number;
+  bytes: number;
+  html: HtmlBudget;
+  otherHtml: HtmlBudget;
+}
+
+/** Whether the files of two forms of a message are the same, and the messages among them say the same. */
+async function areFilesAlike(
+  raw: Uint8Array,
   other: Uint8Array,
   limits: ReadLimits,
+  left: Left,
   depth: number,
 ): Promise<boolean> {
-  if (!isSame(mail, await readMail(other, limits))) return false;
-  if (mail.attachments.length === 0) return true;
   const [files, others] = [await readAttachments(raw, limits), await readAttachments(other, limits)];
   for (const [i, { attachment, content }] of files.entries()) {
     const otherContent = others[i]?.content ?? new Uint8Array();
     if (Buffer.compare(content, otherContent) === 0) continue;
     if (withoutSpaces(content) !== withoutSpaces(otherContent)) return false;
     if (depth === 0 || !isMessageFile(attachment)) continue;
-    const attached = { raw: content, mail: await readMail(content, limits) };
-    if (!(await isSaidAlike(attached, otherContent, limits, depth - 1))) return false;
+    left.messages--;
+    left.bytes -= content.length;
+    if (left.messages < 0 || left.bytes < 0) {
+      if (!isBuiltAlike(content, otherContent, limits)) return false;
+      continue;
+    }
+    const attached = await readMail(content, limits, null, null, left.html);
+    if (!isSame(attached, await readMail(otherContent, limits, null, null, left.otherHtml))) return false;
+    if (attached.attachments.length > 0 && !(await areFilesAlike(content, otherContent, limits, left, depth - 1)))
+      return false;
   }
   return true;
 }
 
+/**
+ * Whether two forms of an attached message have the same fields, and parts that begin and end at the same words. It
+ * takes little, and finds white space that hides words in a header or between parts.
+ */
+function isBuiltAlike(content: Uint8Array, other: Uint8Array, limits: ReadLimits): boolean {
+  if (content.length - other.length > ATTACHED_BYTES_MAX) return false;
+  const [a, b] = [builtOf(content, limits, ATTACHED_DEPTH_MAX), builtOf(other, limits, ATTACHED_DEPTH_MAX)];
+  return a !== null && a === b;
+}
+
+/** The fields and parts of a message without their white space; null if white space decides what they are. */
+function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | null {
+  const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: ATTACHED_FIELDS_MAX });
+  const { excess, hangsOnSpaces, root } = scanStructure(raw, block, limits);
+  if (block.cut || excess !== null || hangsOnSpaces) return null;
+  const built = [block.fields.map(({ binary, key }) => `${key}:${bare(binary)}`)];
+  const add = ({ bytes, end, header, parts, start }: MimePart): boolean => {
+    if (parts.length > 0) return parts.every(add);
+    const content = bytes.subarray(start, end);
+    const isMessage = depth > 0 && isMessageFile({ content_type: header.type, filename: "" });
+    const inner = isMessage ? builtOf(content, limits, depth - 1) : "";
+    built.push([header.type, `${withoutSpaces(content).length}`, inner ?? ""]);
+    return inner !== null;
+  };
+  return add(root) ? JSON.stringify(built) : null;
+}
 /** Whether two readings differ only in white space, and in the marks of quotes, of which each line has one. */
 function isSame(a: ReadMail, b: ReadMail): boolean {
   if (factsOf(a) !== factsOf(b) || bare(a.subject) !== bare(b.subject)) return false;

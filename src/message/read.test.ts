@@ -386,6 +386,22 @@ describe("body", () => {
     expect(codesOf(unsure)).toEqual(["html_text_hidden", "html_too_complex"]);
   });
 
+  test("the pieces of a message share what their HTML may cost", async () => {
+    const rules = Array.from({ length: 200 }, (_, i) => `:nth-child(${i}){left:1px;height:${i}px}`).join("");
+    const page = `<style>${rules}</style>${Array.from({ length: 200 }, (_, i) => `<p class=c${i}>x`).join("")}`;
+    const tags = `<p hidden>y</p>${"<b>x</b>".repeat(30_000)}`;
+    const within = (piece: string, count: number) =>
+      read(
+        ...[...dated, "Content-Type: multipart/mixed; boundary=o", ""],
+        ...Array.from({ length: count }, () => ["--o", "Content-Type: text/html", "", piece]).flat(),
+        "--o--",
+      );
+    expect(codesOf(await within(page, 1))).toEqual([]);
+    expect(codesOf(await within(page, 8))).toEqual(["html_too_complex"]);
+    expect(codesOf(await within(tags, 1))).toEqual(["html_text_hidden"]);
+    expect(codesOf(await within(tags, 4))).toEqual(["html_too_complex"]);
+  });
+
   test("a snippet is one line of at most 200 characters", async () => {
     const { snippet } = await read(...dated, "", "one", "  two", "x".repeat(400));
     expect(snippet).toBe(`one two ${"x".repeat(192)}`);

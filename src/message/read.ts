@@ -8,6 +8,7 @@ import { readDate } from "./date.ts";
 import { Defects, defect } from "./defects.ts";
 import type { HeaderBlock, RawField, WholeHeader } from "./headers.ts";
 import { asBuffer, fieldsNamed, fieldText, hasHeader, hasStrayBytes, noHeader, scanHeaders } from "./headers.ts";
+import { HtmlBudget } from "./html/budget.ts";
 import { seenText } from "./html/text.ts";
 import { messageIdsIn } from "./message-ids.ts";
 import { type AttachedFile, type Body, type BodyOptions, declaredCharset, joinedHtml, readBody } from "./mime/body.ts";
@@ -38,8 +39,9 @@ const ADDRESS_BYTES_MAX = 998;
 /** Text kept from a message; the raw mail has all of it. */
 const TEXT_CHARS_MAX = 1024 * 1024;
 const HTML_CHARS_MAX = 4 * 1024 * 1024;
-/** Raw text shown if the structure is not worth parsing. */
+/** Raw text shown if the structure is not worth parsing, and the bytes that it is read from if gaps fill it. */
 const RAW_TEXT_BYTES_MAX = 256 * 1024;
+const RAW_BYTES_MAX = 1024 * 1024;
 const SNIPPET_CHARS_MAX = 200;
 
 /**
@@ -51,12 +53,14 @@ const SNIPPET_CHARS_MAX = 200;
  * @param failure Why reading the message failed before, if it did. The result is then the header and the raw text, with
  * this among the defects.
  * @param header The message's header, if it has been scanned.
+ * @param budget What its HTML may cost, together with other messages.
  */
 export async function readMail(
   raw: Uint8Array,
   limits: ReadLimits,
   failure: Defect | null = null,
   header: WholeHeader | null = null,
+  budget: HtmlBudget = new HtmlBudget(),
 ): Promise<ReadMail> {
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
   const block = isKnown ? header : headerOf(raw, limits);
@@ -68,7 +72,7 @@ export async function readMail(
     structure && excess === null
       ? await readBody(structure.root, { limits, opens: true, wanted: null })
       : { pieces: [], files: [], calendar: null, outside: [], defects: excess === null ? [] : [excess] };
-  const said = structure && excess === null ? words(body, structure, raw, block) : rawWords(raw, block);
+  const said = structure && excess === null ? words(body, structure, raw, block, budget) : rawWords(raw, block);
 
   const html = joinedHtml(body.pieces);
   const whole = fitting(cleanText(said.text), TEXT_CHARS_MAX);
@@ -105,7 +109,7 @@ interface Words {
  * The text of a message: its pieces in order, as their reader sees them. A message without any has the words around its
  * parts, or else, if it is broken, its raw text.
  */
-function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderBlock): Words {
+function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderBlock, budget: HtmlBudget): Words {
   let text = "";
   let isCut = false;
   let hiddenChars: number | null = 0;
@@ -113,7 +117,7 @@ function words(body: Body, structure: Structure, raw: Uint8Array, block: HeaderB
   let wasHtml = false;
   for (const piece of body.pieces) {
     const { text: plain, html } = piece;
-    const seen = plain === null && html !== null ? seenText(html) : null;
+    const seen = plain === null && html !== null ? seenText(html, "pictures", budget) : null;
     const shown = seen?.text ?? plain ?? "";
     if (seen) {
       hiddenChars = hiddenChars === null || seen.hiddenChars === null ? null : hiddenChars + seen.hiddenChars;
@@ -148,7 +152,9 @@ function rawWords(raw: Uint8Array, block: HeaderBlock): Words {
 }
 
 function rawText(raw: Uint8Array, { bodyStart }: HeaderBlock): string {
-  return asBuffer(raw).toString("utf8", bodyStart, bodyStart + RAW_TEXT_BYTES_MAX);
+  const bytes = asBuffer(raw);
+  if (bytes.length - bodyStart <= RAW_TEXT_BYTES_MAX) return bytes.toString("utf8", bodyStart);
+  return cut(squeezed(cleanText(bytes.toString("utf8", bodyStart, bodyStart + RAW_BYTES_MAX))), RAW_TEXT_BYTES_MAX);
 }
 
 function hiding(hiddenChars: number | null, isUnsure: boolean): Defect[] {

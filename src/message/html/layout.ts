@@ -1,7 +1,8 @@
 /** Where elements stand among others, by their names and styles. */
+import { TooComplex, type Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import type { Spacing } from "./lines.ts";
-import { type ElementStyles, elementStyles, TooComplex } from "./styles.ts";
+import { type ElementStyles, elementStyles } from "./styles.ts";
 
 /** Line ends around the elements that begin a line (HTML 15.3). With two there is a blank line. */
 export const blocks = new Map<string, 1 | 2>([
@@ -26,11 +27,14 @@ const layoutHint = /white-space|display|list-style/i;
 const nothing: Declarations = new Map();
 
 /** The styles of elements, or none where they take too much work. */
-export function layoutStyles(html: string): (name: string, attributes: Map<string, string>) => Declarations {
+export function layoutStyles(
+  html: string,
+  work: Work,
+): (name: string, attributes: Map<string, string>) => Declarations {
   if (!layoutHint.test(html)) return () => nothing;
   let styles: ElementStyles | null = null;
   try {
-    styles = elementStyles(html);
+    styles = elementStyles(html, work);
   } catch (error) {
     if (!(error instanceof TooComplex)) throw error;
   }

@@ -309,7 +309,7 @@ describe("nothing is lost in silence", () => {
   const words = "Hello Ann";
   test.each([
     ["a picture in the HTML", `<img src="data:image/png;base64,${"A".repeat(1_000_000)}"><p>${words}`],
-    ["a style sheet", `<style>${".a{color:red}".repeat(50_000)}</style><p>${words}`],
+    ["a style sheet", `<style>${".a{color:red}".repeat(30_000)}</style><p>${words}`],
     ["a comment", `<!--[if mso]>${"<p>x</p>".repeat(50_000)}<![endif]--><p>${words}`],
     ["empty elements", `${"<div></div>".repeat(50_000)}<p>${words}`],
     ["CDATA, which is a comment in HTML", `<![CDATA[x><p>${words}`],

@@ -1,3 +1,4 @@
+import { Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import { blocks, type Edge, edgeFor, isFlexRow, kept, layoutStyles, spacingOf } from "./layout.ts";
 import { Lines, type Margin, type Spacing, type Table } from "./lines.ts";
@@ -16,6 +17,8 @@ export interface RenderOptions {
   charsMax: number;
   /** Whether the HTML ends here; otherwise a tag at its end is cut off, and no text. */
   isWhole: boolean;
+  /** What styles may cost. */
+  work?: Work;
 }
 
 export interface Rendered {
@@ -94,10 +97,10 @@ const raisedDigits = { sup: "⁰¹²³⁴⁵⁶⁷⁸⁹", sub: "₀₁₂₃₄
  */
 export function renderText(
   html: string,
-  { attributes: shown, known = noWords, charsMax, isWhole }: RenderOptions,
+  { attributes: shown, known = noWords, charsMax, isWhole, work = new Work() }: RenderOptions,
 ): Rendered {
   const lines = new Lines();
-  const styleOf = layoutStyles(html);
+  const styleOf = layoutStyles(html, work);
   const open: OpenElement[] = [];
   /** How many elements of each name are open in each cell, apart from tables, so that end tags reach no further. */
   const scopes: (Map<string, number> | null)[] = [null];

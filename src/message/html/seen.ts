@@ -1,8 +1,9 @@
 import { Parser } from "htmlparser2";
+import { TooComplex, Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import { inFormula, inPicture } from "./foreign-content.ts";
 import { hidesBox, inheritedLook, isTiny, isUnsure, type Look, plainLook } from "./hidden-style.ts";
-import { elementStyles, type Styled, TooComplex } from "./styles.ts";
+import { elementStyles, type Styled } from "./styles.ts";
 import { asBrowsersRead } from "./walk.ts";
 
 /** HTML without the text that its reader does not see. */
@@ -31,9 +32,9 @@ const ELEMENTS_MAX = 200_000;
  * elements, the text stays, and the result says so. HTML with more elements, nesting or styles than the limits here
  * stays as it is, and the count is null. Never throws; time and memory are linear in the length.
  */
-export function seenHtml(html: string): SeenHtml {
+export function seenHtml(html: string, work = new Work()): SeenHtml {
   try {
-    return withoutHidden(asBrowsersRead(html));
+    return withoutHidden(asBrowsersRead(html), work);
   } catch (error) {
     if (error instanceof TooComplex) return { html, hiddenChars: null, isUnsure: false };
     throw error;
@@ -45,9 +46,9 @@ const hints =
   /<(?:math-|svg-|style|font|datalist|iframe|noembed|noframes|rp|template|dialog|small|su[bp])|\b(?:style|hidden|popover|bgcolor|text|link)\b/i;
 const hasWords = /[\p{L}\p{N}]/u;
 
-function withoutHidden(html: string): SeenHtml {
+function withoutHidden(html: string, work: Work): SeenHtml {
   if (!hints.test(html)) return { html, hiddenChars: 0, isUnsure: false };
-  const styles = elementStyles(html);
+  const styles = elementStyles(html, work);
 
   /** The open elements. `cut` is the offset at which an element that is left out as a whole began. */
   const open: { name: string; styled: Styled; look: Look; cut: number | null }[] = [];
@@ -72,11 +73,12 @@ function withoutHidden(html: string): SeenHtml {
         (inFormula.has(name) && !styled.said.has("display")) ||
         (name === "dialog" && !("open" in attributes));
       const isShut = "hidden" in attributes || "popover" in attributes || isUndisplayed;
-      const isCut = cuts === 0 && (isShut || hidesBox(styled.said) === true);
+      const hides = hidesBox(styled.said);
+      const isCut = cuts === 0 && (isShut || hides === true);
       if (isCut) cuts++;
       if (unread.has(name)) unreadOpen++;
       const look = inheritedLook(outer, styled.said, attributes, name);
-      if (cuts === 0) doubt(look, outer, styled, name, attributes);
+      if (cuts === 0) doubt(look, outer, styled, hides === null, name, attributes);
       // The cells of a column have its background, but are not inside it.
       if ((name === "col" || name === "colgroup") && look.background !== outer.background) {
         const table = open.findLast((one) => one.name === "table");
@@ -113,7 +115,8 @@ function withoutHidden(html: string): SeenHtml {
 function doubt(
   look: Look,
   outer: Look,
-  { said, unsure, wide, narrow }: Styled,
+  { unsure, wide, narrow }: Styled,
+  isBoxUnsure: boolean,
   name: string,
   attributes: Readonly<Record<string, string>>,
 ): void {
@@ -124,7 +127,7 @@ function doubt(
     if (look.isHidden) look.unsureBoxes = true;
     look.isHidden = look.isInvisible || look.isTransparent || look.isOverlaid || isTiny(look);
   }
-  if (hidesBox(said) === null || mayHide(unsure) || (mayHide(wide) && mayHide(narrow))) look.unsureBoxes = true;
+  if (isBoxUnsure || mayHide(unsure) || (mayHide(wide) && mayHide(narrow))) look.unsureBoxes = true;
 }
 
 type Handler = NonNullable<ConstructorParameters<typeof Parser>[0]>;

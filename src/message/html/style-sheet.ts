@@ -28,17 +28,22 @@ export interface StyleSheet {
 /** Selectors of one message; newsletters have a few hundred. */
 const SELECTORS_MAX = 20_000;
 
-interface Rule extends MatchedRule {
+interface FoundRule extends MatchedRule {
   selector: Selector;
   order: number;
 }
 
-/** Reads the rules of a style sheet that may hide words of this HTML, or decide where they stand. */
-export function readStyleSheet(css: string, html: string): StyleSheet {
+interface Rule extends FoundRule {
+  /** The rule for elements of which it takes more to tell. */
+  ifUnknown: FoundRule;
+}
+
+/** Reads the rules of a style sheet that may hide words of this HTML, or decide where they stand. `spend` may throw. */
+export function readStyleSheet(css: string, html: string, spend: (steps: number) => void): StyleSheet {
   const sheet = readCss(css, hidingStyles);
   const rules = new Map<string, Rule[]>();
   const asked = new Set<string>();
-  const isThere = presence(html);
+  const isThere = presence(html, spend);
   let isWhole = sheet.isWhole;
   let count = 0;
   let asksAround = false;
@@ -53,7 +58,9 @@ export function readStyleSheet(css: string, html: string): StyleSheet {
       asksAround ||= !selector.isAlone;
       for (const name of selector.asked) asked.add(name);
       const known = rules.get(selector.key);
-      const rule = { selector, declarations, important, readers, order: count };
+      const written = { selector, declarations, important, order: count };
+      const ifUnknown: FoundRule = { ...written, readers: "unknown" };
+      const rule: Rule = { ...written, readers, ifUnknown };
       if (known) known.push(rule);
       else rules.set(selector.key, [rule]);
     }
@@ -62,14 +69,14 @@ export function readStyleSheet(css: string, html: string): StyleSheet {
   const find = (place: Place, spend: (steps: number) => void, isOwn: boolean): MatchedRule[] => {
     const { name, id, classes } = place;
     const keys = new Set(["*", name, ...[...classes].map((one) => `.${one}`), ...(id === "" ? [] : [`#${id}`])]);
-    const found: Rule[] = [];
+    const found: FoundRule[] = [];
     for (const key of keys)
       for (const rule of rules.get(key) ?? []) {
         spend(1);
         if (isOwn && (!rule.selector.isAlone || rule.readers !== "always")) continue;
         const match: Match = matches(rule.selector, place, spend);
         if (match === "yes") found.push(rule);
-        else if (match === "maybe" && !isOwn) found.push({ ...rule, readers: "unknown" });
+        else if (match === "maybe" && !isOwn) found.push(rule.ifUnknown);
       }
     return found.sort((a, b) => a.selector.specificity - b.selector.specificity || a.order - b.order);
   };
@@ -100,7 +107,7 @@ function joined(rules: readonly CssRule[]): CssRule[] {
 }
 
 /** Tells whether the HTML may have an element with a key of a selector. */
-function presence(html: string): (key: string) => boolean {
+function presence(html: string, spend: (steps: number) => void): (key: string) => boolean {
   const source = html.toLowerCase();
   const known = new Map<string, boolean>();
   const find = (key: string) => {
@@ -112,11 +119,13 @@ function presence(html: string): (key: string) => boolean {
     const isKnown = known.get(key);
     if (isKnown !== undefined) return isKnown;
     if (known.size >= PRESENCE_MAX) return true;
+    spend(source.length / CHARS_PER_STEP);
     const isThere = find(key);
     known.set(key, isThere);
     return isThere;
   };
 }
 
-/** Each look-up searches the whole HTML. */
+/** Each look-up searches the whole HTML, of which so many characters take as long as one step elsewhere. */
 const PRESENCE_MAX = 50;
+const CHARS_PER_STEP = 300;

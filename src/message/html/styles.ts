@@ -1,3 +1,4 @@
+import { TooComplex, type Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import type { Readers } from "./css-conditions.ts";
 import { declared, put } from "./hidden-style.ts";
@@ -5,13 +6,12 @@ import type { Place } from "./selectors.ts";
 import { type MatchedRule, readStyleSheet } from "./style-sheet.ts";
 import { walkHtml } from "./walk.ts";
 
-/** Rules and declarations looked at for all elements together; newsletters need 50,000. */
-const WORK_MAX = 1_000_000;
 /** Characters of names, classes and styles that take as long to compare as one declaration. */
 const MARKS_PER_WORK = 100;
-
-/** Thrown when the styles of HTML cost more work than is worth it, or are not read as a whole. */
-export class TooComplex extends Error {}
+/** What it costs to read a character of HTML and of CSS, and to find the styles of an element unlike those before. */
+const HTML_WORK = 0.12;
+const CSS_WORK = 1;
+const ELEMENT_WORK = 25;
 
 type Attributes = Readonly<Record<string, string>>;
 
@@ -34,17 +34,18 @@ export interface ElementStyles {
   own(name: string, attributes: Attributes): Declarations;
 }
 
-/** Reads the style sheets of HTML. This and what it returns throw `TooComplex` at their limits. */
-export function elementStyles(html: string): ElementStyles {
-  const sheet = readStyleSheet(/<style/i.test(html) ? stylesIn(html) : "", html);
+/** Reads the style sheets of HTML. This and what it returns throw `TooComplex` at their limits and those of the work. */
+export function elementStyles(html: string, work: Work): ElementStyles {
+  const spend = (amount: number) => work.spend(amount);
+  spend(html.length * HTML_WORK);
+  const css = /<style/i.test(html) ? stylesIn(html) : "";
+  spend(css.length * CSS_WORK);
+  const sheet = readStyleSheet(css, html, spend);
   if (!sheet.isWhole) throw new TooComplex();
-  let work = 0;
-  const spend = (amount: number) => {
-    work += amount;
-    if (work > WORK_MAX) throw new TooComplex();
-  };
+  const asked = new Set(sheet.asked);
   /** Mail programs repeat a few styles many times. */
   const read = remembered((style: string): MatchedRule[] => {
+    spend(style.length * CSS_WORK);
     const rule = declared(style);
     if (rule === null) throw new TooComplex();
     return [{ ...rule, readers: "always" }];
@@ -52,7 +53,7 @@ export function elementStyles(html: string): ElementStyles {
   const placeOf = (outer: Styled | null, name: string, attributes: Attributes): Place => {
     const { class: classes = "", id = "" } = attributes;
     const words = new Set(classes === "" ? [] : classes.toLowerCase().split(/\s+/).filter(Boolean));
-    spend(words.size);
+    spend(ELEMENT_WORK + words.size);
     return { name, id: id.toLowerCase(), classes: words, attributes, parent: outer?.place ?? null };
   };
   const merged = (rules: readonly MatchedRule[]): Declarations => {
@@ -64,7 +65,8 @@ export function elementStyles(html: string): ElementStyles {
   };
   const marksOf = (name: string, attributes: Attributes): string => {
     const { class: classes = "", id = "", style = "" } = attributes;
-    const marks = JSON.stringify([name, classes, id, style, ...sheet.asked.map((one) => attributes[one] ?? null)]);
+    const others = asked.size === 0 ? [] : Object.entries(attributes).filter(([one]) => asked.has(one));
+    const marks = JSON.stringify([name, classes, id, style, ...others]);
     spend(1 + marks.length / MARKS_PER_WORK);
     return marks;
   };

@@ -1,3 +1,4 @@
+import { HtmlBudget } from "./budget.ts";
 import { readCss } from "./css.ts";
 import { foldedWords, type RenderOptions, renderText } from "./render.ts";
 import { seenHtml } from "./seen.ts";
@@ -56,14 +57,18 @@ export interface SeenText {
  * place of pictures that they do not load, unless the text says the same anyway. Otherwise like `htmlToText`.
  *
  * @param shown Whether only pictures have words besides the text, or fields too, and each time.
+ * @param budget What it may cost: that of the other pieces of the message too.
  */
-export function seenText(html: string, shown: "pictures" | "all" = "pictures"): SeenText {
+export function seenText(
+  html: string,
+  shown: "pictures" | "all" = "pictures",
+  budget: HtmlBudget = new HtmlBudget(),
+): SeenText {
   const { head, isWhole } = read(html);
-  if (hasMoreTags(head, TAGS_MAX))
-    return { text: bareWords(head), hiddenChars: null, isUnsure: false, isCut: !isWhole };
-  const seen = seenHtml(head);
+  if (!budget.takeTags(head)) return { text: bareWords(head), hiddenChars: null, isUnsure: false, isCut: !isWhole };
+  const seen = seenHtml(head, budget.seeing);
   const rendered = (attributes: RenderOptions["attributes"], known: ReadonlySet<string> = new Set()) =>
-    renderText(seen.html, { attributes, known, charsMax: TEXT_CHARS_MAX, isWhole });
+    renderText(seen.html, { attributes, known, charsMax: TEXT_CHARS_MAX, isWhole, work: budget.layout });
   const withPictures = () => {
     const plain = rendered("none");
     return /<img/i.test(seen.html) ? rendered("pictures", foldedWords(plain.text)) : plain;
@@ -72,15 +77,6 @@ export function seenText(html: string, shown: "pictures" | "all" = "pictures"): 
   // Of HTML without words, fields are better than nothing.
   const { text, isCut } = words === null || words.text === "" ? rendered("all") : words;
   return { text, hiddenChars: seen.hiddenChars, isUnsure: seen.isUnsure, isCut: isCut || !isWhole };
-}
-
-/** Far more than mail that people read has; a layout of so many elements takes seconds. */
-const TAGS_MAX = 200_000;
-
-function hasMoreTags(html: string, count: number): boolean {
-  let tags = 0;
-  for (let at = html.indexOf("<"); at >= 0 && tags <= count; at = html.indexOf("<", at + 1)) tags++;
-  return tags > count;
 }
 
 /** The words between the tags, with a gap for each tag; code and titles are left out. */
