@@ -167,7 +167,7 @@ describe.skipIf(!chromiumRuns)("approvals", () => {
     await shows("A decision is about");
     await it.api("POST", `/api/v1/messages/${id}/reject`, { reason: "Not this one." });
     await page.getByRole("button", { name: "Approve" }).click();
-    await shows("owner@example.net rejected it at");
+    await shows("owner@example.net decided");
     await shows("Not this one.");
     expect(await messageNow(id)).toMatchObject({ status: "rejected" });
   });
