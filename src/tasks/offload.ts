@@ -304,6 +304,7 @@ const lossClauses = {
   time: "takes too much time",
   memory: "takes too much memory",
   crash: "crashes the process",
+  error: "fails",
 } as const;
 
 /** Stands for HTML that cannot be read: who reads the text must learn that there is another version. */

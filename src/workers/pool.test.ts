@@ -55,10 +55,16 @@ describe("tasks in child processes", () => {
     expect(children.pids()).toHaveLength(1);
   });
 
-  test("throw their own failures", async () => {
-    const children = pool();
+  test("that throw what nobody foresaw are lost, with a line in the log", async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: "info", format: "json", stream: { write: (line) => lines.push(line) } });
+    const children = pool({ log });
     const failed = await children.run("no such task", null).catch((error: Error) => error);
-    expect(String(failed)).toContain("there is no task no such task");
+    expect(failed).toBeInstanceOf(TaskLost);
+    expect(failed).toMatchObject({ loss: "error" });
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { event: "worker.task_failed", task: "no such task", error: expect.stringContaining("there is no task") },
+    ]);
   });
 
   test("ask the server, whose errors stay what they are, and may stop asking", async () => {

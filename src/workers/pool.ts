@@ -88,7 +88,7 @@ export interface TaskOptions {
   part?: string;
 }
 
-/** A task killed its child, on its second try if it had two. */
+/** A task killed its child, on its second try if it had two, or threw an error that nobody foresaw. */
 export class TaskLost extends Error {
   override readonly name = "TaskLost";
 
@@ -104,11 +104,12 @@ const lossText: Record<Loss, string> = {
   time: "took too much time",
   memory: "took too much memory",
   crash: "ended its process",
+  error: "failed",
 };
 
 export interface Pool {
   /**
-   * Runs a task in a child. Rejects with what the task threw, with `TaskLost`, with Failure `overloaded` when too many
+   * Runs a task in a child. Rejects with the Failure that the task threw, with `TaskLost`, with Failure `overloaded` when too many
    * tasks wait, or with `unavailable` once the pool is closed. Do not change the bytes of `blobs` until it settles.
    */
   run(
@@ -293,7 +294,12 @@ export function createPool(options: PoolOptions): Pool {
           ranMs: 0,
           deaths: alone ? 1 : 0,
           done: (output, results) => resolve({ output, blobs: results }),
-          failed: ({ error }) => reject(errorFromData(error)),
+          failed({ error }) {
+            // Whatever the mistake is, nothing but this task must suffer from it, and the task's fallback works.
+            const isOurs = error.kind === "error" && !error.isPassedOn;
+            if (isOurs) log.error("worker.task_failed", { task: name }, errorFromData(error));
+            reject(isOurs ? new TaskLost(name, "error") : errorFromData(error));
+          },
           lost: (loss) => reject(new TaskLost(name, loss)),
         });
         schedule();

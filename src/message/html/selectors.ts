@@ -233,7 +233,8 @@ function attributeTest(inside: string): { name: string; test: Test } | null {
   const [, operator, rest = ""] = /^([~|^$*]?=)([\s\S]*)$/.exec(text.slice(written.length).trimStart()) ?? [];
   const name = unescaped(written).toLowerCase();
   if (name === "") return null;
-  if (operator === undefined) return { name, test: ({ attributes }) => (name in attributes ? "yes" : "no") };
+  if (operator === undefined)
+    return { name, test: ({ attributes }) => (Object.hasOwn(attributes, name) ? "yes" : "no") };
   const trimmed = rest.trim();
   const isQuoted = /^["']/.test(trimmed);
   const value = isQuoted ? trimmed.slice(1, stringEnd(trimmed, 0)) : (trimmed.split(/\s/, 1)[0] ?? "");
@@ -249,7 +250,7 @@ function attributeTest(inside: string): { name: string; test: Test } | null {
   return {
     name,
     test: ({ attributes }, spend) => {
-      const has = attributes[name];
+      const has = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
       spend((has?.length ?? 0) / CHARS_PER_STEP);
       return has !== undefined && isFound(has.toLowerCase()) ? "yes" : "no";
     },
