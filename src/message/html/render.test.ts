@@ -205,6 +205,8 @@ describe.each<[string, Case[]]>([
       ],
       ["a stray end tag", "a</div>b</p>c</span>d", "a\nb\ncd"],
       ["around the body", "a<html>b<head>c</head>d<body>e</body>f</html>g", "a\nbcd\ne\nf\ng"],
+      ["a declaration without its end", "<p>a</p><!b &amp; c", "a"],
+      ["an instruction without its end", "<p>a</p><?b", "a"],
       ["a less-than sign", "1 < 2, a<b and x <3", "1 < 2, a<b and x <3"],
       ["a target without its second quotation mark", '<p>a <a href="https://x.example/>b</a> <b>c</b>', "a b c"],
       ["headings", "<h1>Über uns</h1><h2>b</h2>c", "Über uns\n\nb\n\nc"],
