@@ -87,7 +87,7 @@ describe("the gate is asked again", () => {
     expect((await world.shown(second.message_id)).status).toBe("sent");
   });
 
-  test("for a message to somebody here and somebody outside, which a reviewer then changes", async () => {
+  test("for a message to a local and an outside recipient, which a reviewer then edits", async () => {
     await using world = await withUpstream({ undo_seconds: 60 });
     const { it, shown, pass } = world;
     await it.api("POST", "/api/v1/agents", { slug: "other", agent_mode: "local" });
@@ -105,7 +105,7 @@ describe("the gate is asked again", () => {
   });
 });
 
-test("a message is searched once for all recipients whose turns come together, and anew for other settings", async () => {
+test("one search counts for all recipients whose turns come together, until the settings change", async () => {
   const pool = recordingPool();
   const rules = { hitl_enabled: true, hitl_rules: { patterns: ["secrets"] } };
   await using world = await withUpstream({ undo_seconds: 60, ...rules }, { pool });
@@ -156,7 +156,7 @@ for (const [what, rules] of <[string, [GateRules, GateRules]][]>[
   ["settings", [{ max_recipients: 9 }, { max_recipients: 1 }]],
   ["patterns", [{ patterns: ["Goodbye"] }, { patterns: ["How are you"] }]],
 ])
-  test(`an answer by earlier ${what} does not count for the recipient whose turn comes next`, async () => {
+  test(`an answer by earlier ${what} does not count for the next recipient`, async () => {
     await using it = await withTwoRecipients();
     await it.setRules(rules[0]);
     expect(await it.isHeld(0)).toBe(false);
