@@ -269,7 +269,7 @@ describe("both are shown when HTML", () => {
     expect(compareBodies(text, reply(escapeText(introduction)))).toEqual({ isSame: true, notes: [] });
   });
 
-  test("has a sheet, a class or signs alone, without alarm", () => {
+  test("differs only in signs or harmless formatting, with a note that says just that", () => {
     expect(compareBodies("Hi **Ann**", "Hi <b>Ann</b>").notes).toEqual([
       "Read both: the text and the HTML differ in signs, punctuation or capital letters.",
     ]);

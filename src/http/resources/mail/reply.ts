@@ -13,6 +13,7 @@ import {
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import type { AgentRow } from "../../../store/schema.ts";
 import type { FieldError } from "../../../util/errors.ts";
+import { ownerOf } from "../../../util/owner.ts";
 import { Sent } from "../../../wire/outbound.ts";
 import { optional } from "../../../wire/words.ts";
 import { TEXT_BYTES_MAX } from "../../body/json-body.ts";
@@ -111,7 +112,7 @@ export function replies(deps: RouteDeps) {
       const filename = `${original.subject.slice(0, 100).toWellFormed() || "message"}.eml`;
       return [{ filename, contentType: "message/rfc822", content: bytes }];
     }
-    const read = await deps.offload.attachments({ userId: agent.userId, agentId: agent.id }, bytes, { opens: true });
+    const read = await deps.offload.attachments(ownerOf(agent), bytes, { opens: true });
     return read.map(({ attachment: { filename, content_type, content_id }, content }) => ({
       filename,
       contentType: content_type,
@@ -132,7 +133,7 @@ export function replies(deps: RouteDeps) {
   ): Promise<Texts> {
     const contentIds = files.flatMap(({ contentId }) => contentId ?? []);
     const request = { own: { text, html }, original, type, contentIds, bytesMax: TEXT_BYTES_MAX };
-    const made = await deps.offload.quote({ userId: agent.userId, agentId: agent.id }, request);
+    const made = await deps.offload.quote(ownerOf(agent), request);
     if (!("tooLong" in made)) return made;
     const field = made.tooLong === "text" ? "body" : "html_body";
     throw invalid(
