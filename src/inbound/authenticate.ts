@@ -38,7 +38,7 @@ export interface AuthenticateOptions {
    * Whether the message is known to say something else without the white space that relaxed canonicalization ignores.
    * Relaxed signatures then prove nothing. Default: its parts are looked at, not its words.
    */
-  hangsOnSpaces?: boolean;
+  dependsOnSpaces?: boolean;
   /** The message's header, if the caller has scanned it to its end. */
   block?: WholeHeader | null;
   clock?: Clock;
@@ -255,7 +255,7 @@ async function checkDkim(
   raw: Uint8Array,
   block: HeaderBlock,
   author: Author | null,
-  { hangsOnSpaces: saysOther = false }: AuthenticateOptions,
+  { dependsOnSpaces: wordsDependOnSpaces = false }: AuthenticateOptions,
   budget: Budget,
 ): Promise<Signed> {
   const { bytes, skipped } = selectSignatures(raw, block, author?.domain ?? null);
@@ -269,8 +269,8 @@ async function checkDkim(
       block,
       // A verifier takes words at the end of the header for a part of the last field, which may not be signed.
       isReadAlike: isReadAlike(found.fields, raw, block) && !hasTextInHeader(raw, block),
-      partsHangOnSpaces: passes && hangsOnSpaces(raw, block),
-      wordsHangOnSpaces: saysOther,
+      partsDependOnSpaces: passes && dependsOnSpaces(raw, block),
+      wordsDependOnSpaces,
     };
     const [from] = headerFrom;
     const parts = fromFields === 1 && headerFrom.length === 1 && from ? splitAddress(from) : null;
@@ -293,10 +293,10 @@ const DELIMITER_CHARS_MAX = 80;
 const structureLimits = { maxParts: 10_000, maxDepth: 100, maxHeaderBytes: 8 * 1024 * 1024 };
 
 /** Whether white space that relaxed canonicalization ignores (RFC 6376 3.4.4) decides what the message's parts are. */
-function hangsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
+function dependsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
   const body = asBuffer(raw).subarray(block.bodyStart);
   if (!body.includes(" \r\n") && !body.includes("\t\r\n") && !hasSpacedDashes(body)) return false;
-  return scanStructure(raw, block, structureLimits).hangsOnSpaces;
+  return scanStructure(raw, block, structureLimits).dependsOnSpaces;
 }
 
 /** Whether any line begins with two hyphens and contains white space, like the delimiters of some mail programs. */

@@ -115,10 +115,10 @@ export interface VerifiedSignature {
   unsignedBodyBytes?: number;
   /** The result of `isReadAlike`. */
   isReadAlike: boolean;
-  /** `hangsOnSpaces` of `Structure`. */
-  partsHangOnSpaces: boolean;
-  /** The result of `hangsOnUnsignedSpaces`. */
-  wordsHangOnSpaces: boolean;
+  /** `dependsOnSpaces` of `Structure`. */
+  partsDependOnSpaces: boolean;
+  /** The result of `dependsOnUnsignedSpaces`. */
+  wordsDependOnSpaces: boolean;
   /** Whether it ignores white space in the header or in the body. */
   isRelaxed: boolean;
   /** Lower-cased names of the signed fields, one per signed occurrence. */
@@ -161,8 +161,8 @@ export function proofGap(signature: VerifiedSignature, block: HeaderBlock): stri
   if (signature.testing) return "testing key";
   if (signature.unsignedBodyBytes) return "body longer than signed";
   if (!signature.isReadAlike) return "header can be read in two ways";
-  if (signature.partsHangOnSpaces) return "parts depend on unsigned white space";
-  if (signature.wordsHangOnSpaces && signature.isRelaxed) return "words depend on unsigned white space";
+  if (signature.partsDependOnSpaces) return "parts depend on unsigned white space";
+  if (signature.wordsDependOnSpaces && signature.isRelaxed) return "words depend on unsigned white space";
   for (const name of singletons) {
     const present = block.fields.filter((field) => field.key === name).length;
     const signed = signature.signedFields.filter((key) => key === name).length;

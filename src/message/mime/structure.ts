@@ -36,7 +36,7 @@ export interface Structure {
    * white space inside a part's header, for more white space after a delimiter than is allowed, and for a line that is
    * or is not a delimiter depending on how much white space it has.
    */
-  hangsOnSpaces: boolean;
+  dependsOnSpaces: boolean;
   /** Preambles and epilogues of multiparts (RFC 2046 5.1.1), as offsets. */
   outside: [start: number, end: number][];
 }
@@ -64,11 +64,11 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   const bytes = hasMoreLines(asBuffer(raw), LINES_MAX) ? withoutEnd(asBuffer(raw), block.bodyStart) : asBuffer(raw);
   const defects = new Defects();
   const open: OpenMultipart[] = [];
-  let hangsOnSpaces = false;
+  let dependsOnSpaces = false;
   const outside: Structure["outside"] = [];
   let outsideStart = -1;
   const over = (code: DefectCode, detail?: string): Structure => {
-    return { excess: defect(code, detail), root, defects: defects.list, hangsOnSpaces, outside };
+    return { excess: defect(code, detail), root, defects: defects.list, dependsOnSpaces, outside };
   };
   let parts = 1;
   let dashLines = 0;
@@ -116,7 +116,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   if (root.header.type.startsWith("text/")) {
     root.start = textStart(bytes, block.bodyStart);
     if (root.start < block.bodyStart) {
-      hangsOnSpaces = true;
+      dependsOnSpaces = true;
       defects.add("header_unterminated");
     }
   }
@@ -126,7 +126,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
     if (++dashLines > DASH_LINES_MAX) return over("boundaries_exceeded");
     const found = matchDelimiter(bytes, at, open);
-    if (found === "respaced") hangsOnSpaces = true;
+    if (found === "respaced") dependsOnSpaces = true;
     if (!found || found === "respaced") {
       at = lineStart(bytes, at + 1);
       continue;
@@ -149,7 +149,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       if (!isMarked) defects.add("part_ambiguous");
       headerBytes += headerEnd - at;
       if (hasBlankLine(bytes.toString("latin1", at, headerEnd))) {
-        hangsOnSpaces = true;
+        dependsOnSpaces = true;
         // Other programs may begin the content there.
         defects.add("part_ambiguous");
       }
@@ -172,7 +172,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   }
   leave(bytes.length);
   if (open.length > 0) defects.add("multipart_unclosed");
-  return { excess: null, root, defects: defects.list, hangsOnSpaces, outside };
+  return { excess: null, root, defects: defects.list, dependsOnSpaces, outside };
 }
 
 /** Where the line end before `at` begins: it belongs to the delimiter (RFC 2046 5.1.1). */
