@@ -93,7 +93,8 @@ export async function examine(
     const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
     const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
     const mail = await readMail(stored, withTrace, failure, known);
-    const isDoubtful = isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, mail, withTrace, failure));
+    const isDoubtful =
+      isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, mail, withTrace, failure));
     return { verdict, trace, stored, mail, isDoubtful };
   };
   let read = await readWith(
