@@ -47,33 +47,33 @@ const BEYOND_PAGE_PIXELS = 3_000;
 const OPACITY_MAX = 0.05;
 /** Zero is no zoom at all. */
 const ZOOM_MAX = 0.1;
-/** Letters that stand closer, as a part of their size, are drawn over each other. */
+/** Letters that are closer, as a part of their size, are drawn over each other. */
 const SPACING_MIN = -0.3;
 /** Lines that are lower, as a part of the size of letters, are drawn over each other. */
 const LINE_HEIGHT_MAX = 0.2;
 
 const sides = ["left", "right", "top", "bottom"];
 const logicalSides = ["inline-start", "inline-end", "block-start", "block-end"];
-const dimensions = ["height", "width", "block-size", "inline-size"];
+const insets = [...sides, ...logicalSides.map((side) => `inset-${side}`)];
+const margins = [...sides, ...logicalSides].map((side) => `margin-${side}`);
+const sizes = ["height", "width", "block-size", "inline-size"].flatMap((one) => [one, `max-${one}`]);
+const overflows = ["overflow-x", "overflow-y", "overflow-block", "overflow-inline"];
+const masks = ["mask", "mask-image", "-webkit-mask", "-webkit-mask-image", "offset", "offset-path"];
+const grids = ["grid-template", "grid-template-columns", "grid-template-rows"];
+const moves = ["transform", "translate"];
 
-/** Reads the properties that hide words, or decide where they stand. */
-export const hidingStyles: CssOptions = { wanted: hidingProperties(), isValid };
-
-function hidingProperties(): ReadonlySet<string> {
-  return new Set([
+/** Reads the properties that hide words, or decide where they are. */
+export const hidingStyles: CssOptions = {
+  wanted: new Set([
     ...(
       "background background-color background-image clip clip-path color contain content-visibility display filter " +
-      "flex-direction flex-flow font font-size grid-template grid-template-columns grid-template-rows inset " +
-      "letter-spacing line-height list-style list-style-type margin mask mask-image -webkit-mask -webkit-mask-image " +
-      "mso-hide offset offset-path opacity overflow overflow-block overflow-inline overflow-x overflow-y position rotate scale " +
-      "text-indent transform translate visibility -webkit-text-fill-color white-space zoom"
+      "flex-direction flex-flow font font-size inset letter-spacing line-height list-style list-style-type margin " +
+      "mso-hide opacity overflow position rotate scale text-indent visibility -webkit-text-fill-color white-space zoom"
     ).split(" "),
-    ...sides,
-    ...[...sides, ...logicalSides].map((side) => `margin-${side}`),
-    ...logicalSides.map((side) => `inset-${side}`),
-    ...dimensions.flatMap((one) => [one, `max-${one}`]),
-  ]);
-}
+    ...[...insets, ...margins, ...sizes, ...overflows, ...masks, ...grids, ...moves],
+  ]),
+  isValid,
+};
 
 /** Reads the declarations of a style attribute; null if it is too long to be read whole. */
 export function declared(style: string): Pick<CssRule, "declarations" | "important"> | null {
@@ -85,14 +85,14 @@ export function declared(style: string): Pick<CssRule, "declarations" | "importa
 const shorthands: Record<string, readonly string[]> = {
   background: ["background-color", "background-image"],
   font: ["font-size", "line-height"],
-  inset: [...sides, ...logicalSides.map((side) => `inset-${side}`)],
-  margin: [...sides, ...logicalSides].map((side) => `margin-${side}`),
+  inset: insets,
+  margin: margins,
   mask: ["mask-image"],
   "-webkit-mask": ["-webkit-mask-image"],
-  overflow: ["overflow-x", "overflow-y", "overflow-block", "overflow-inline"],
+  overflow: overflows,
 };
 
-/** Adds a declaration behind others. */
+/** Adds a declaration after others. */
 export function put(all: Map<string, string>, property: string, value: string): void {
   const longhands = shorthands[property];
   if (longhands) for (const one of longhands) all.delete(one);
@@ -110,6 +110,7 @@ function isValid(property: string, value: string): boolean {
   return validValues[property]?.test(value) ?? true;
 }
 
+/** Values of any property. */
 const wide = /^(?:inherit|initial|unset|revert|revert-layer)$/;
 
 /** Whether only a browser can tell the value. */
@@ -182,36 +183,23 @@ function hides(said: Declarations): boolean | null {
   if (some(["scale"], (one) => words(one).some((part) => Math.abs(fraction(part)) <= OPACITY_MAX))) return true;
 
   const isClipped =
-    some(["overflow", "overflow-x", "overflow-y", "overflow-block", "overflow-inline"], (one) =>
-      /hidden|clip/.test(one),
-    ) || /paint|strict|content/.test(value("contain"));
-  const sizes = dimensions.flatMap((one) => [one, `max-${one}`]);
+    some(["overflow", ...overflows], (one) => /hidden|clip/.test(one)) || /paint|strict|content/.test(value("contain"));
   if (isClipped && some(sizes, (one) => pixels(one) <= 1)) return true;
   if (/^rect\(\s*(?:0|1px)\b/.test(value("clip"))) return true;
   if (/^(?:inset\(\s*(?:50|100)%|circle\(\s*0)/.test(value("clip-path"))) return true;
   const isMoved = /absolute|fixed|relative|sticky/.test(value("position"));
-  const insets = [...sides, "inset", ...logicalSides.map((side) => `inset-${side}`)];
-  if (isMoved && some(insets, (one) => words(one).some(isOffPage))) return true;
-  const margins = ["margin", ...[...sides, ...logicalSides].map((side) => `margin-${side}`)];
-  if (some(margins, (one) => words(one).some(isOffPage))) return true;
+  if (isMoved && some(["inset", ...insets], (one) => words(one).some(isOffPage))) return true;
+  if (some(["margin", ...margins], (one) => words(one).some(isOffPage))) return true;
   if (Math.abs(pixels(value("text-indent"))) >= OFF_PAGE_PIXELS) return true;
-  const moves = ["transform", "translate"];
   if (some(moves, (one) => one.split(/[\s,()]/).some(isOffPage))) return true;
   if (/scale(?:3d|x|y)?\( ?0?\.?0{0,9} ?[,)]/.test(value("transform"))) return true;
 
   if (some(["display", "visibility", "opacity", "zoom", "scale", "mso-hide", "content-visibility"], isComputed))
     return null;
-  if (
-    some([...margins, ...moves, "text-indent", "letter-spacing"], isComputed) ||
-    (isMoved && some(insets, isComputed))
-  )
-    return null;
+  if (some(["margin", ...margins, ...moves, "text-indent", "letter-spacing"], isComputed)) return null;
+  if (isMoved && some(["inset", ...insets], isComputed)) return null;
   if (isClipped && some(["height", "max-height", "block-size", "max-block-size"], isComputed)) return null;
-  if (
-    some(["mask", "mask-image", "-webkit-mask", "-webkit-mask-image", "offset", "offset-path"], (one) => one !== "none")
-  )
-    return null;
-  const grids = ["grid-template", "grid-template-columns", "grid-template-rows"];
+  if (some(masks, (one) => one !== "none")) return null;
   if (some(grids, (one) => /(?:^|[\s(,/])0(?:fr|px|%)?(?=$|[\s),/])/.test(one))) return null;
   if (/blur\(/.test(value("filter")) || / [xyz] |[xy] /.test(`${value("rotate")} `)) return null;
   const shape = value("clip-path");
@@ -324,7 +312,7 @@ function gradientColor(value: string): Rgb | null {
 
 /** Sets the colour behind the text. One that is partly transparent mixes with what is behind it. */
 function paint(look: Look, value: string, settle: (isUnsure: boolean) => void): void {
-  if (/^(?:inherit|none|transparent|initial|unset|revert|revert-layer)$/.test(value)) return;
+  if (value === "none" || value === "transparent" || wide.test(value)) return;
   if (/url\(|gradient|image/.test(value)) {
     look.background = gradientColor(value);
     return;
