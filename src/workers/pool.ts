@@ -212,7 +212,7 @@ export function createPool(options: PoolOptions): Pool {
       for (let job = line.next(isDue); job; job = line.next(isDue)) {
         const due = job;
         const child = tried(due, () => childFor(due));
-        // Jobs behind it wait too, because smaller ones would keep a large job out for ever.
+        // Jobs after it wait too, because smaller ones would keep a large job out for ever.
         if (child === null) break;
         line.take(due);
         if (child) child.take(due);
@@ -368,7 +368,7 @@ class Turns {
     return undefined;
   }
 
-  /** Removes the job that `next` returned, and puts its part and its owner behind all others. */
+  /** Removes the job that `next` returned, and puts its part and its owner after all others. */
   take({ owner, part }: Job): void {
     const parts = this.byOwner.get(owner) ?? new Map<string, Job[]>();
     const [, ...jobs] = parts.get(part) ?? [];

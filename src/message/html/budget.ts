@@ -21,7 +21,7 @@ export class Work {
 export class HtmlBudget {
   /** For finding what is hidden. */
   readonly seeing = new Work();
-  /** For finding where words stand. */
+  /** For finding where words are. */
   readonly layout = new Work();
   #tags = TAGS_MAX;
 

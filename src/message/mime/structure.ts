@@ -214,17 +214,17 @@ const DELIMITER_TAIL_MAX = 1_000;
 function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[]) {
   for (let level = open.length - 1; level >= 0; level--) {
     const { delimiter, spaced } = open[level] as OpenMultipart;
-    const behind = at + delimiter.length;
-    if (behind > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, behind) !== 0) {
+    const after = at + delimiter.length;
+    if (after > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, after) !== 0) {
       if (spaced !== null && isSpacedLine(bytes, at, spaced)) return "respaced";
       continue;
     }
-    const text = bytes.toString("latin1", behind, behind + DELIMITER_TAIL_MAX);
+    const text = bytes.toString("latin1", after, after + DELIMITER_TAIL_MAX);
     const tail = delimiterTail.exec(text);
     if (!tail && (text.startsWith("--") ? text.slice(2) : text).trim() === "") return "respaced";
     // As much white space as that is more than was looked at.
     if (tail && tail[0].length === DELIMITER_TAIL_MAX && !tail[0].endsWith("\n")) return "respaced";
-    if (tail) return { level, closes: tail[1] !== undefined, end: behind + tail[0].length };
+    if (tail) return { level, closes: tail[1] !== undefined, end: after + tail[0].length };
   }
   return null;
 }
@@ -280,24 +280,24 @@ export function hasTextInHeader(raw: Uint8Array, { bodyStart }: HeaderBlock): bo
 const TEXT_HEADER_BYTES_MAX = 1024 * 1024;
 
 /**
- * Where the text of a message begins: behind the header's last line that is one of a field. Lines behind it are words,
- * if the empty line is missing or has white space. A header that is too long is taken for one as it is.
+ * Where the text of a message begins: after the last line of the header that belongs to a field. Lines after it are words,
+ * if the empty line is missing or has white space. A header that is too long counts as one as it is.
  */
 function textStart(bytes: Buffer, bodyStart: number): number {
   if (bodyStart > TEXT_HEADER_BYTES_MAX) return bodyStart;
   let before = "";
-  let behindFields = 0;
+  let fieldsEnd = 0;
   for (let at = 0; at < bodyStart; ) {
     const lf = bytes.indexOf(0x0a, at);
     const end = lf < 0 || lf >= bodyStart ? bodyStart : lf + 1;
     const line = headerLine(bytes, at, end);
-    if (end === bodyStart && /^\r?\n$/.test(line)) return behindFields < at ? behindFields : bodyStart;
+    if (end === bodyStart && /^\r?\n$/.test(line)) return fieldsEnd < at ? fieldsEnd : bodyStart;
     const isOfField = line.trim() !== "" && (colonNext.test(line) || isHeaderLine(line, before, bytes, end));
-    if (isOfField) behindFields = end;
+    if (isOfField) fieldsEnd = end;
     before = isOfField ? line : "";
     at = end;
   }
-  return behindFields;
+  return fieldsEnd;
 }
 
 /** Fields that a message has, and the header of a part does not. */
@@ -305,7 +305,7 @@ const ofMessages = ["from", "to", "subject", "date", "received", "message-id", "
 
 /**
  * Where an attached message begins whose header follows that of its part without an empty line, as an offset into that
- * header; null if the message begins behind the header.
+ * header; null if the message begins after the header.
  */
 function joinedMessage(bytes: Buffer, { fields }: HeaderBlock, bodyStart: number): number | null {
   if (!fields.some(({ key }) => ofMessages.includes(key))) return null;
