@@ -1,4 +1,5 @@
 import type { Mailbox } from "../mail.ts";
+import { writtenDate } from "./date.ts";
 import { escapeText } from "./html/escape.ts";
 import { htmlFromText } from "./html/from-text.ts";
 import { forwardedLine, quoteTags } from "./html/quote-markup.ts";
@@ -82,7 +83,7 @@ export function withForwarded(own: Texts, original: Quotable): Texts {
   const { text, html } = bounded(original);
   const rows: [name: string, value: string][] = [
     ["From", authorOf(original)],
-    ["Date", original.date.toUTCString().replace("GMT", "+0000")],
+    ["Date", writtenDate(original.date)],
     ["Subject", original.subject],
     ["To", named(original.to)],
     ["Cc", named(original.cc)],
