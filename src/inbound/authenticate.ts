@@ -5,22 +5,22 @@ import { spf as evaluateSpf } from "mailauth/lib/spf/index.js";
 import type { ArcResult, Authentication, DkimResult, DmarcResult, Envelope, SpfResult, Verdict } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
-import type { HeaderBlock, WholeHeader } from "../message/headers.ts";
-import { asBuffer, scanHeaders } from "../message/headers.ts";
+import { asBuffer, type HeaderBlock, scanHeaders, type WholeHeader } from "../message/headers.ts";
 import { hasTextInHeader, scanStructure } from "../message/mime/structure.ts";
 import { DnsError, type DnsType, type Resolver } from "../net/dns.ts";
 import { asciiLabels, type HostName, hostName, sameOrganization } from "../net/host-name.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { authenticationResults, domainCheck } from "./authentication-results.ts";
 import { verifyDkim } from "./dkim-verify.ts";
-import type { SignatureName, VerifiedSignature } from "./signatures.ts";
 import {
   isReadAlike,
   proofGap,
+  type SignatureName,
   selectSignatures,
   signatureFrom,
   signatureNames,
   unsignedFields,
+  type VerifiedSignature,
 } from "./signatures.ts";
 
 export interface AuthenticateOptions {
@@ -265,8 +265,7 @@ async function checkDkim(
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
     const passes = results.some((row) => row.status.result === "pass");
-    const signed = {
-      block,
+    const message = {
       // A verifier takes words at the end of the header for a part of the last field, which may not be signed.
       isReadAlike: isReadAlike(found.fields, raw, block) && !hasTextInHeader(raw, block),
       partsDependOnSpaces: passes && dependsOnSpaces(raw, block),
@@ -277,7 +276,9 @@ async function checkDkim(
     const domain = parts && hostName(parts.domain);
     return {
       signatures: [
-        ...results.filter((row) => row.status.result !== "none").map((row) => checkedSignature(row, signed, budget)),
+        ...results
+          .filter((row) => row.status.result !== "none")
+          .map((row) => checkedSignature(row, block, message, budget)),
         ...skipped.map((name) => unchecked(name, "policy", "too many or too long signatures")),
       ],
       author: parts && domain && `${parts.local}@${domain}`,
@@ -308,10 +309,8 @@ function hasSpacedDashes(body: Buffer): boolean {
 
 function checkedSignature(
   row: DKIMResult,
-  {
-    block,
-    ...alike
-  }: { block: HeaderBlock } & Omit<VerifiedSignature, "testing" | "unsignedBodyBytes" | "isRelaxed" | "signedFields">,
+  block: HeaderBlock,
+  message: Pick<VerifiedSignature, "isReadAlike" | "partsDependOnSpaces" | "wordsDependOnSpaces">,
   budget: Budget,
 ): CheckedSignature {
   const { result, testing, underSized } = row.status;
@@ -325,7 +324,7 @@ function checkedSignature(
   if (exceedsBody(row)) return unchecked(name, "fail");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
   const isRelaxed = /relaxed/i.test(row.format ?? "");
-  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isRelaxed, ...alike }, block);
+  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isRelaxed, ...message }, block);
   return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
 }
 
