@@ -23,9 +23,8 @@ const TASK_MS = 90_000;
 /** After this time without tasks a child ends, and frees its memory. */
 const IDLE_MS = 60_000;
 /**
- * Children for urgent tasks, as many for others, and as many for tasks that run alone. One core is for the server itself;
- * a second child there would only compile the same code again. More children than this would wait for the one thread that
- * stores mail.
+ * Children of each kind: for urgent tasks, for others, and for tasks that run alone. One core is for the server itself. More
+ * children than this would wait for the one thread that stores mail.
  */
 const CHILDREN_MAX = 4;
 const CORES_FOR_SERVER = 1;
@@ -38,8 +37,8 @@ const BYTES_PER_CHILD = 16 * 1024 * 1024;
 /** Blobs of all tasks in one child, waiting ones included. */
 const BYTES_PER_CHILD_MAX = 4 * BYTES_PER_CHILD;
 /**
- * Active tasks of one owner in one child, and their blobs unless a single task has more. Other owners' tasks wait for these
- * at most. A child has one thread, so an owner without rivals loses nothing.
+ * Active tasks of one owner in one child, and their blobs unless a single task has more: all that other owners' tasks have to
+ * wait for. A child has one thread, so an owner without rivals loses nothing.
  */
 const OWNER_TASKS_AT_ONCE = 4;
 const OWNER_BYTES_AT_ONCE = 256 * 1024;
