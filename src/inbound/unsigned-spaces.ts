@@ -28,7 +28,7 @@ const ATTACHED_FIELDS_MAX = 1_000;
  * @param mail What the message says as it came.
  * @param failure Why it could not be read, if so. What it then says is its header and its raw text.
  */
-export async function hangsOnUnsignedSpaces(
+export async function dependsOnUnsignedSpaces(
   raw: Uint8Array,
   mail: ReadMail,
   limits: ReadLimits,
@@ -37,15 +37,16 @@ export async function hangsOnUnsignedSpaces(
   const other = withoutUnsignedSpaces(raw);
   if (other === null) return false;
   if (!isSame(mail, await readMail(other, limits, failure))) return true;
-  const html = { html: new HtmlBudget(), otherHtml: new HtmlBudget() };
-  const left = { messages: ATTACHED_MAX, bytes: ATTACHED_BYTES_MAX, ...html };
+  const [html, otherHtml] = [new HtmlBudget(), new HtmlBudget()];
+  const left = { messages: ATTACHED_MAX, bytes: ATTACHED_BYTES_MAX, html, otherHtml };
   return mail.attachments.length > 0 && !(await areFilesAlike(raw, other, limits, left, ATTACHED_DEPTH_MAX));
 }
 
-/** What is left for reading attached messages: how many, of how many bytes, and their HTML in either form. */
+/** What is left for reading attached messages again. */
 interface Left {
   messages: number;
   bytes: number;
+  /** For their HTML, in either form. */
   html: HtmlBudget;
   otherHtml: HtmlBudget;
 }
@@ -91,8 +92,8 @@ function isBuiltAlike(content: Uint8Array, other: Uint8Array, limits: ReadLimits
 /** The fields and parts of a message without their white space; null if white space decides what they are. */
 function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | null {
   const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: ATTACHED_FIELDS_MAX });
-  const { excess, hangsOnSpaces, root } = scanStructure(raw, block, limits);
-  if (block.cut || excess !== null || hangsOnSpaces) return null;
+  const { excess, dependsOnSpaces, root } = scanStructure(raw, block, limits);
+  if (block.cut || excess !== null || dependsOnSpaces) return null;
   const built = [block.fields.map(({ binary, key }) => `${key}:${bare(binary)}`)];
   const add = ({ bytes, end, header, parts, start }: MimePart): boolean => {
     if (parts.length > 0) return parts.every(add);
@@ -104,6 +105,7 @@ function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | n
   };
   return add(root) ? JSON.stringify(built) : null;
 }
+
 /** Whether two readings differ only in white space, and in the marks of quotes, of which each line has one. */
 function isSame(a: ReadMail, b: ReadMail): boolean {
   if (factsOf(a) !== factsOf(b) || bare(a.subject) !== bare(b.subject)) return false;

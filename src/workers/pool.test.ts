@@ -204,7 +204,7 @@ describe("urgent tasks", () => {
     expect((await children.run("echo", 2, [], { isUrgent: true })).output).toBe(2);
   });
 
-  test("that do not end hold up those behind them for a while, and their owner for longer", async () => {
+  test("that do not end delay the next ones for a while, and their owner for longer", async () => {
     const children = pool({ limits: { patienceMs: 50 } });
     for (let i = 0; i < 20; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: "busy" }));
     expect((await children.run("echo", 1, [], { isUrgent: true, owner: "other" })).output).toBe(1);
@@ -248,10 +248,10 @@ describe("a task that its child does not survive", () => {
     const neighbours = [children.run("ask", { name: "slow", args: [] }, [], { host: { slow } })];
     await asked.promise;
     const lost = children.run(name, { word: "last words" }).catch((error) => error);
-    neighbours.push(children.run("echo", "behind"));
+    neighbours.push(children.run("echo", "next"));
     expect(await lost).toBeInstanceOf(TaskLost);
     expect((await lost).loss).toBe(loss);
-    expect((await Promise.all(neighbours)).map(({ output }) => output)).toEqual(["slow", "behind"]);
+    expect((await Promise.all(neighbours)).map(({ output }) => output)).toEqual(["slow", "next"]);
     expect((await children.run("echo", "after")).output).toBe("after");
   });
 
@@ -294,7 +294,7 @@ test("a killed child costs its tasks a second try, not more", async () => {
 test.each([
   ["tasks that wait for the server take no places", "ask", 40, false],
   ["tasks that wait for the network take no places", "listen", 40, false],
-  ["a task that somebody waits for is done, however many others wait", "ask", 800, true],
+  ["an urgent task is done, however many others wait", "ask", 800, true],
 ])("%s", async (_, task, count, isUrgent) => {
   const children = pool();
   const host = { look: () => new Promise(() => {}) };

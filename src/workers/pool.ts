@@ -23,9 +23,8 @@ const TASK_MS = 90_000;
 /** After this time without tasks a child ends, and frees its memory. */
 const IDLE_MS = 60_000;
 /**
- * Children for urgent tasks, as many for others, and as many for tasks that run alone. One core is for the server itself;
- * a second child there would only compile the same code again. More children than this would wait for the one thread that
- * stores mail.
+ * Children of each kind: for urgent tasks, for others, and for tasks that run alone. One core is for the server itself. More
+ * children than this would wait for the one thread that stores mail.
  */
 const CHILDREN_MAX = 4;
 const CORES_FOR_SERVER = 1;
@@ -38,8 +37,8 @@ const BYTES_PER_CHILD = 16 * 1024 * 1024;
 /** Blobs of all tasks in one child, waiting ones included. */
 const BYTES_PER_CHILD_MAX = 4 * BYTES_PER_CHILD;
 /**
- * Active tasks of one owner in one child, and their blobs unless a single task has more. Other owners' tasks wait for these
- * at most. A child has one thread, so an owner without rivals loses nothing.
+ * Active tasks of one owner in one child, and their blobs unless a single task has more: all that other owners' tasks have to
+ * wait for. A child has one thread, so an owner without rivals loses nothing.
  */
 const OWNER_TASKS_AT_ONCE = 4;
 const OWNER_BYTES_AT_ONCE = 256 * 1024;
@@ -213,7 +212,7 @@ export function createPool(options: PoolOptions): Pool {
       for (let job = line.next(isDue); job; job = line.next(isDue)) {
         const due = job;
         const child = tried(due, () => childFor(due));
-        // Jobs behind it wait too, because smaller ones would keep a large job out for ever.
+        // Jobs after it wait too, because smaller ones would keep a large job out for ever.
         if (child === null) break;
         line.take(due);
         if (child) child.take(due);
@@ -374,7 +373,7 @@ class Turns {
     return undefined;
   }
 
-  /** Removes the job that `next` returned, and puts its part and its owner behind all others. */
+  /** Removes the job that `next` returned, and puts its part and its owner after all others. */
   take({ owner, part }: Job): void {
     const parts = this.byOwner.get(owner) ?? new Map<string, Job[]>();
     const [, ...jobs] = parts.get(part) ?? [];

@@ -64,6 +64,11 @@ export function readColor(value: string): Color | null {
   return Object.hasOwn(functions, kind) ? (functions[kind]?.(words) ?? null) : null;
 }
 
+/** A colour without its `#`, which browsers read in pages without a doctype (Quirks Mode 3.1). */
+export function quirkColor(value: string): Color | null {
+  return /^(?:[\da-f]{3}|[\da-f]{6})$/.test(value) ? readColor(`#${value}`) : null;
+}
+
 /** Spaces whose whites, blacks and greys, and roughly the rest, have the numbers that they have in sRGB. */
 const colorSpaces = new Set(["srgb", "display-p3", "a98-rgb", "prophoto-rgb", "rec2020"]);
 const scaledRgb = (red: number, green: number, blue: number): Rgb => [red, green, blue];

@@ -1,7 +1,7 @@
 /** Which readers the rules of a conditional group are for (CSS Conditional 3, Media Queries 4). */
 
 /**
- * `always`: all who read on a screen. `wide` and `narrow`: those of wide or of narrow screens. `others`: some others,
+ * `always`: everyone who reads on a screen. `wide` and `narrow`: those with wide or with narrow screens. `others`: some,
  * such as those with a dark theme, or nobody. `unknown`: it takes a browser to tell.
  */
 export type Readers = "always" | "wide" | "narrow" | "others" | "unknown";
@@ -76,7 +76,7 @@ function featureReaders(feature: string): Readers {
   return someHave.test(feature) ? "others" : "unknown";
 }
 
-/** Properties that every browser has known for long, and values that need not be looked at. */
+/** Properties that every browser has known for years, with any value. */
 const supported =
   /^\( ?(?:(?:background|border|margin|padding|max|min)(?:-[a-z-]+)?|color|cursor|display|float|font(?:-[a-z-]+)?|height|left|opacity|overflow|position|right|text-[a-z-]+|top|visibility|width) ?: ?[^()]*\)$/;
 

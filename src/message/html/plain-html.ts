@@ -53,7 +53,7 @@ const UNBROKEN_CHARS_MAX = 80;
 const NO_LIST = -1;
 /** Elements that are looked at for the names of what else is odd. */
 const NAMING_ELEMENTS_MAX = 1_000;
-/** Elements in each other; mail of agents has up to 20. Behind deeper ones nothing is read. */
+/** Nesting of elements; agents' mail has up to 20. Nothing after a deeper one is read. */
 const DEPTH_MAX = 60;
 
 /** Letters that are written from the right. Their order beside others depends on `dir`. */
@@ -124,7 +124,7 @@ export function readPlainHtml(html: string): PlainHtml {
   const check = () => {
     const { name, depth } = now();
     if (wordless.has(name)) odd.add(`words in <${name}>`);
-    if (hasEnded) odd.add("words behind the body");
+    if (hasEnded) odd.add("words after the body");
     const isInQuote = open.some(({ part }) => part === "container");
     const isHead = open.some(({ part }) => part === "head");
     if (isInQuote && !isHead && quote !== "forward" && (quote === null || depth === 0)) odd.add("a quote");

@@ -325,7 +325,7 @@ describe("nothing is lost in silence", () => {
     ["a tag in the style sheet of a picture", `<svg><style>p{}<p>${words}</style></svg>`],
     ["a tag in the script of a picture", `<svg><g><script>x > y<b>${words}</b>`],
     ["an end tag in the title of a formula", `<math><mi></p>${words}</title>`],
-  ])("behind %s", (_name, html) => {
+  ])("after %s, words are seen", (_name, html) => {
     expect(seenText(html)).toEqual({ text: words, hiddenChars: 0, isUnsure: false, isCut: false });
   });
 

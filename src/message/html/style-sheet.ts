@@ -38,7 +38,7 @@ interface Rule extends FoundRule {
   ifUnknown: FoundRule;
 }
 
-/** Reads the rules of a style sheet that may hide words of this HTML, or decide where they stand. `spend` may throw. */
+/** Reads the rules of a style sheet that may hide words of this HTML, or decide where they are. `spend` may throw. */
 export function readStyleSheet(css: string, html: string, spend: (steps: number) => void): StyleSheet {
   const sheet = readCss(css, hidingStyles);
   const rules = new Map<string, Rule[]>();

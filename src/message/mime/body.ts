@@ -55,7 +55,7 @@ const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 const ENRICHED_CHARS_MAX = 2 * 1024 * 1024;
 /** Fields of a signed entity's header, which has a few. */
 const SIGNED_FIELDS_MAX = 1_000;
-/** S/MIME inside S/MIME: a message that is signed twice. */
+/** S/MIME files opened of one message, one inside the other or not. */
 const WRAPPERS_MAX = 3;
 
 export interface BodyOptions {
