@@ -116,28 +116,39 @@ test("one search counts for all recipients whose turns come together, until the 
   expect((await world.shown(second)).status).toBe("pending_approval");
 });
 
-/** A message to Ann and Bob whose turns have come, and a gatekeeper that counts its searches. */
+/**
+ * A message to Ann and Bob whose turns have come. It refers to three others, each of its own conversation. Counts the
+ * gatekeeper's searches, and its questions to the store.
+ */
 async function withTwoRecipients() {
   const place = await databases[0]!.create();
   const { store } = await place.open();
   const { id: agentId } = await addAgent(store);
   const recipients = ["ann", "bob"].map((name) => ({ address: `${name}@outside.example`, lane: "out" }));
-  const { message } = await addOutbound(store, agentId, { recipients });
+  const references: string[] = [];
+  for (let i = 0; i < 3; i++) references.push((await addOutbound(store, agentId)).message.emailMessageId);
+  const { message } = await addOutbound(store, agentId, { recipients, references });
   const claimed = await claimRecipients(store, {
     ...{ now: later(1), leaseUntil: later(9e6), leaseToken: "one", lanes: [{ lane: "out", free: 2 }] },
   });
   const clock = new TestClock();
   let searches = 0;
+  let questions = 0;
+  const gateFacts: typeof store.gateFacts = (about) => {
+    questions++;
+    return store.gateFacts(about);
+  };
   const gatekeeper = createGatekeeper({
-    ...{ store, clock, sharedDomain: "agents.example", attachments: async () => [] },
+    ...{ store: { ...store, gateFacts }, clock, sharedDomain: "agents.example", attachments: async () => [] },
     search: (_, request) => {
       searches++;
       return searchOutgoing(request);
     },
   });
   return {
-    ...{ store, agentId, clock },
+    ...{ store, agentId, clock, references },
     searches: () => searches,
+    questions: () => questions,
     setRules: (hitlRules: GateRules) => store.updateAgent(agentId, { hitlEnabled: true, hitlRules }, later(2)),
     isHeld: async (n: 0 | 1) => gatekeeper.holds(claimed[n]!, (await store.outboundWork(message.id))!),
     [Symbol.asyncDispose]: () => place[Symbol.asyncDispose](),
@@ -166,6 +177,20 @@ test("mail from an unproven sender counts for the next recipient at once, withou
   });
   expect(await it.isHeld(1)).toBe(true);
   expect(it.searches()).toBe(1);
+});
+
+test("unproven mail in any of the conversations counts for the next recipient, by one question for all of them", async () => {
+  for (const n of [0, 1, 2]) {
+    await using it = await withTwoRecipients();
+    await it.setRules({ unverified: true });
+    expect(await it.isHeld(0)).toBe(false);
+    await addMessage(it.store, it.agentId, {
+      references: [it.references[n]!],
+      verdict: { ...mailFor("x").verdict, verified: false, verifiedDomain: null },
+    });
+    expect(await it.isHeld(1)).toBe(true);
+    expect(it.questions()).toBe(2);
+  }
 });
 
 test("a search counts for ten seconds, though the machine's clock is set back", async () => {

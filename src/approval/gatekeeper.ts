@@ -1,3 +1,4 @@
+import type { SeenText } from "../store/mail/gate-facts.ts";
 import type { GateSettings } from "../store/outbound/outbound.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
 import type { AgentRow, Hold, OutboundRow, RecipientRow } from "../store/schema.ts";
@@ -82,11 +83,10 @@ export function createGatekeeper({
     agent: AgentRow,
     references: string[],
     named: readonly (string | null | undefined)[],
-  ): Promise<[string | null, ...string[]]> {
+  ): Promise<string[]> {
     // These count, whichever one the agent names. Otherwise naming another would be a way past the gate.
     const answered = await store.conversationsOf(agent.id, references);
-    const [first, ...others] = new Set([...answered, ...named.filter((id) => typeof id === "string")]);
-    return [first ?? null, ...others];
+    return [...new Set([...answered, ...named.filter((id) => typeof id === "string")])];
   }
 
   async function decide(
@@ -101,32 +101,24 @@ export function createGatekeeper({
     if (!hitlEnabled) return { hold: null, settings, firstTime: [] };
     const withLinks = rules?.new_links === true;
     const patterns = rules?.patterns ?? [];
-    const [first, ...others] = await conversationsOf(agent, message.references, conversations);
+    const followed = await conversationsOf(agent, message.references, conversations);
     const search =
       patterns.length > 0 || withLinks || rules?.unsearched === true
-        ? await searched({ patterns, linksOf: withLinks ? { conversationId: first } : null })
+        ? await searched({ patterns, linksOf: withLinks ? { conversationId: followed[0] ?? null } : null })
         : foundNothing;
     // After the search, which may take long, so that what came meanwhile counts.
-    const [seen, ...named] = await Promise.all([
-      factsOf(agent, first, addresses, false),
-      ...others.map((conversation) => factsOf(agent, conversation, addresses, false)),
-    ]);
+    const facts = await store.gateFacts({ agentId: agent.id, conversations: followed, addresses });
     const hold = gateHold(
       { enabled: hitlEnabled, rules, allow: hitlAllow },
       {
         recipients: addresses,
         outside: rules?.outside ? await outsideOf(agent.userId, addresses) : [],
-        firstTime: seen.firstTime,
         attachments: message.attachments,
         search,
-        unverified: [seen, ...named].some(({ unverified }) => unverified),
+        ...facts,
       },
     );
-    return { hold, settings, firstTime: seen.firstTime };
-  }
-
-  function factsOf(agent: AgentRow, conversationId: string | null, addresses: string[], withTexts: boolean) {
-    return store.gateFacts({ agentId: agent.id, conversationId, addresses, withTexts });
+    return { hold, settings, firstTime: facts.firstTime };
   }
 
   async function searchFor(
@@ -135,8 +127,12 @@ export function createGatekeeper({
     message: Outgoing,
     recipients: string[],
   ): Promise<Search> {
-    const seen = linksOf ? (await factsOf(agent, linksOf.conversationId, recipients, true)).texts : null;
-    return search(ownerOf(agent), { message, patterns, links: seen && { recipients, seen } });
+    const links = linksOf && { recipients, seen: await seenBy(agent, linksOf.conversationId, recipients) };
+    return search(ownerOf(agent), { message, patterns, links });
+  }
+
+  async function seenBy(agent: AgentRow, conversationId: string | null, addresses: string[]): Promise<SeenText[]> {
+    return conversationId === null ? [] : store.seenTexts({ agentId: agent.id, conversationId, addresses });
   }
 
   /** By message and what was sought: when the search began, and what it found. */

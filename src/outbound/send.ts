@@ -267,9 +267,8 @@ export function createSender(options: SendOptions): Sender {
         : (
             await store.gateFacts({
               agentId: request.agent.id,
-              conversationId: null,
+              conversations: [],
               addresses: addressees.map(({ mailbox }) => mailbox.address),
-              withTexts: false,
             })
           ).firstTime;
       return {

@@ -17,7 +17,7 @@ import { decisionAbout } from "./accounts/audit.ts";
 import { pauseAccount } from "./accounts/pauses.ts";
 import { type Engine, Run, type Scope, type Verb } from "./engine/engine.ts";
 import { claimDueDeliveries, nextDeliveryDue } from "./events/delivery-queue.ts";
-import { gateFacts } from "./mail/gate-facts.ts";
+import { gateFacts, seenTexts } from "./mail/gate-facts.ts";
 import { listInbox } from "./mail/inbox.ts";
 import { decideHold, expireHolds, nextHoldDue, releaseLoop } from "./outbound/holds.ts";
 import { claimNotices, storeNotices } from "./outbound/notices.ts";
@@ -79,7 +79,11 @@ onDatabases(
       const outcome = { kind: "sent", method: "smtp", status: "sent", reply: null } as const;
       const lease = { now: noon, leaseUntil: later(1e6) };
       const by = { by: "ann@people.example", how: "api", ip: null, now: noon } as const;
-      const facts = { agentId: agent.id, conversationId, addresses: ["a@b.example"], withTexts: true };
+      const facts = {
+        agentId: agent.id,
+        conversations: [conversationId, "conv_x"],
+        addresses: ["a@b.example", "b@b.example"],
+      };
       const slots = { of: new Map(), others: 1, failing: new Set<string>(), failingMax: 0 };
       const claim = { ...lease, leaseToken: "mine", limit: 1, busy: ["dead"], slots, after: "m", fullAccount: "usr" };
       const verbs: Record<string, (s: Scope) => Verb<unknown>> = {
@@ -100,6 +104,7 @@ onDatabases(
         releaseLoop: (s) => releaseLoop(s, { userId: agent.userId, id, ...by }),
         expireHolds: (s) => expireHolds(s, later(1e12), 9),
         gateFacts: (s) => gateFacts(s, facts),
+        seenTexts: (s) => seenTexts(s, { ...facts, conversationId }),
         updateAgent: (s) => updateAgent(s, held.id, { paused: true }, noon),
         pauseAccount: (s) => pauseAccount(s, held.userId, true),
       };
@@ -115,6 +120,14 @@ onDatabases(
       }
       expect(wrong).toEqual([]);
       expect((await it.store.heldMessage(other))?.message.status).toBe("expired_rejected");
+    });
+
+    test("what the gate asks in each recipient's turn is two statements, however much the message refers to", async () => {
+      const { agent } = await figures(it);
+      const conversations = Array.from({ length: 200 }, (_, i) => `conv_${i}`);
+      const addresses = Array.from({ length: 50 }, (_, i) => `p${i}@people.example`);
+      const facts = { agentId: agent.id, conversations, addresses };
+      expect(await statementsOf(it.engine, (s) => gateFacts(s, facts))).toHaveLength(2);
     });
 
     test("what the dashboard asks is found by indexes that were made for it, however much mail there is", async () => {

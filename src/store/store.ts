@@ -20,7 +20,7 @@ import * as endpointHealth from "./events/endpoint-health.ts";
 import * as events from "./events/events.ts";
 import * as webhooks from "./events/webhooks.ts";
 import { getConversation, listConversations } from "./mail/conversations.ts";
-import { gateFacts } from "./mail/gate-facts.ts";
+import { gateFacts, seenTexts } from "./mail/gate-facts.ts";
 import * as inbound from "./mail/inbound.ts";
 import * as inbox from "./mail/inbox.ts";
 import * as messages from "./mail/messages.ts";
@@ -248,6 +248,7 @@ export function createStore(engine: Engine) {
 
     // Held mail: facts for the gate, decisions, expiry, and telling the reviewers
     gateFacts: scan(gateFacts),
+    seenTexts: scan(seenTexts),
     conversationsOf: lookUp(references.conversationsOf),
     decideHold: write(holds.decideHold),
     withdrawApproval: write(withdraw.withdrawApproval),

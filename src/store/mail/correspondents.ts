@@ -15,22 +15,23 @@ export function unwrittenAmong(s: Scope, agentId: string, addresses: readonly st
   return without(s, "written", agentId, addresses);
 }
 
-const selectCorrespondent = statement(
-  ({ db, t: { correspondents } }, p: Params<{ agentId: string; address: string }>, which: "known" | "written") => {
+const selectCorrespondents = statement(
+  ({ db, t: { correspondents } }, p: Params<{ agentId: string; addresses: string[] }>, which: "known" | "written") => {
     const { agentId, address, leftAt, heardAt } = correspondents;
     const isKnown = which === "known" ? or(isNotNull(leftAt), isNotNull(heardAt)) : undefined;
     return db
       .select({ address })
       .from(correspondents)
-      .where(and(eq(agentId, p.agentId), eq(address, p.address), isKnown));
+      .where(and(eq(agentId, p.agentId), inArray(address, p.addresses), isKnown));
   },
 );
 
 function* without(s: Scope, which: "known" | "written", agentId: string, addresses: readonly string[]): Verb<string[]> {
-  const left: string[] = [];
-  for (const address of new Set(addresses))
-    if ((yield* selectCorrespondent(s, { agentId, address }, which)).length === 0) left.push(address);
-  return left;
+  const left = new Set(addresses);
+  if (left.size === 0) return [];
+  const found = yield* selectCorrespondents(s, { agentId, addresses: [...left] }, which);
+  for (const { address } of found) left.delete(address);
+  return [...left];
 }
 
 type NewCorrespondent = { agentId: string; address: string; now: Date };

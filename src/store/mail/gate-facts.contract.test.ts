@@ -35,16 +35,15 @@ onEveryDatabase((it) => {
     await watch(it.store, agent.id);
     await addOutbound(it.store, agent.id, { recipients: ["held@people.example"] });
     const addresses = ["wrote", "others", "heard", "held", "others"].map((name) => `${name}@people.example`);
-    const facts = { agentId: agent.id, conversationId: null, addresses, withTexts: true };
-    expect(await it.store.gateFacts(facts)).toEqual({
-      ...{ firstTime: ["others@people.example", "held@people.example"], unverified: false, texts: [] },
+    expect(await it.store.gateFacts({ agentId: agent.id, conversations: [], addresses })).toEqual({
+      ...{ firstTime: ["others@people.example", "held@people.example"], unverified: false },
     });
   });
 
   test("mail that waits, came back or was forged makes nobody known, and a sub-address is somebody else", async () => {
     const agent = await addAgent(it.store);
     const strangers = async (...addresses: string[]) =>
-      (await it.store.gateFacts({ agentId: agent.id, conversationId: null, addresses, withTexts: false })).firstTime;
+      (await it.store.gateFacts({ agentId: agent.id, conversations: [], addresses })).firstTime;
     await addOutbound(it.store, agent.id, { recipients: ["queued@people.example"] });
     expect(await strangers("queued@people.example")).toEqual(["queued@people.example"]);
 
@@ -74,9 +73,8 @@ onEveryDatabase((it) => {
 
   test("an unproven sender is remembered by address and Reply-To, though the message is deleted", async () => {
     const agent = await addAgent(it.store);
-    const doubtful = async (address: string, conversationId: string | null = null) =>
-      (await it.store.gateFacts({ agentId: agent.id, conversationId, addresses: [address], withTexts: false }))
-        .unverified;
+    const doubtful = async (address: string, ...conversations: string[]) =>
+      (await it.store.gateFacts({ agentId: agent.id, conversations, addresses: [address] })).unverified;
     const message = await addMessage(it.store, agent.id, {
       from: [{ address: "mallory@evil.example", name: "" }],
       replyTo: [{ address: "drop+box@evil.example", name: "" }],
@@ -110,7 +108,7 @@ onEveryDatabase((it) => {
     const doubtfulOn = async (n: number) => {
       const swept = { deliveriesBefore: null, idempotencyBefore: noon, messagesBefore: day(n - 1), now: day(n) };
       await it.store.sweep(swept);
-      const about = { agentId: agent.id, conversationId: null, addresses: ["mallory@evil.example"], withTexts: false };
+      const about = { agentId: agent.id, conversations: [], addresses: ["mallory@evil.example"] };
       return (await it.store.gateFacts(about)).unverified;
     };
     expect(await doubtfulOn(400)).toBe(true);
@@ -120,7 +118,7 @@ onEveryDatabase((it) => {
   test("a conversation is unverified when one of its messages is", async () => {
     const agent = await addAgent(it.store);
     const first = await addMessage(it.store, agent.id);
-    const facts = { agentId: agent.id, conversationId: first.conversationId, addresses: [], withTexts: false };
+    const facts = { agentId: agent.id, conversations: [first.conversationId], addresses: [] };
     expect((await it.store.gateFacts(facts)).unverified).toBe(false);
     await addMessage(it.store, agent.id, { verdict: unproven });
     expect((await it.store.gateFacts(facts)).unverified).toBe(false);
@@ -128,6 +126,20 @@ onEveryDatabase((it) => {
     expect((await it.store.gateFacts(facts)).unverified).toBe(true);
     const other = await addAgent(it.store);
     expect((await it.store.gateFacts({ ...facts, agentId: other.id })).unverified).toBe(false);
+  });
+
+  test("one unproven conversation among as many as a message refers to is enough, wherever it stands", async () => {
+    const agent = await addAgent(it.store);
+    const forged = await addMessage(it.store, agent.id, { verdict: unproven });
+    const proven = await Promise.all(Array.from({ length: 3 }, () => addMessage(it.store, agent.id)));
+    const others = proven.map(({ conversationId }) => conversationId);
+    const unknown = Array.from({ length: 199 }, (_, i) => `conv_${i}`);
+    const addresses = Array.from({ length: 50 }, (_, i) => `p${i}@people.example`);
+    const isUnverified = async (...conversations: string[]) =>
+      (await it.store.gateFacts({ agentId: agent.id, conversations, addresses })).unverified;
+    expect(await isUnverified(...others, ...unknown)).toBe(false);
+    expect(await isUnverified(forged.conversationId, ...others)).toBe(true);
+    expect(await isUnverified(...others, ...unknown, forged.conversationId)).toBe(true);
   });
 
   test("the texts of a conversation are those that a recipient wrote provenly or got, not what waits or was refused", async () => {
@@ -158,13 +170,12 @@ onEveryDatabase((it) => {
     );
     await it.store.decideHold(decision((await say("approved", 6)).message.id));
     const facts = { agentId: agent.id, conversationId, addresses: ["ann@people.example", bob] };
-    const { texts } = await it.store.gateFacts({ ...facts, withTexts: true });
-    expect(texts).toEqual([
+    expect(await it.store.seenTexts(facts)).toEqual([
       { subject: "Greeting", text: "second", html: null, seenBy: facts.addresses },
       { subject: "Greeting", text: "first", html: "<p>first", seenBy: facts.addresses },
       { subject: "Question", text: "approved", html: null, seenBy: [bob] },
       { subject: "Question", text: "left", html: null, seenBy: [bob] },
     ]);
-    expect((await it.store.gateFacts({ ...facts, withTexts: false })).texts).toEqual([]);
+    expect(await it.store.seenTexts({ ...facts, addresses: [] })).toEqual([]);
   });
 });

@@ -7,10 +7,8 @@ import { isUnproven } from "./unproven.ts";
 export interface GateFacts {
   /** Recipients that no mail has gone to, and that no proven mail has come from. */
   firstTime: string[];
-  /** Whether mail from an unproven sender came in the conversation, or came from a recipient. */
+  /** Whether mail from an unproven sender came in one of the conversations, or came from a recipient. */
   unverified: boolean;
-  /** Texts of the conversation that recipients have seen: received, then sent, newest first. Empty unless asked for. */
-  texts: SeenText[];
 }
 
 /** A text of a conversation, and the recipients who have seen it. */
@@ -24,26 +22,29 @@ export interface SeenText {
 /** Messages of a conversation whose links count as seen. */
 const TEXTS_MAX = 50;
 
+/** Two statements, however many the conversations and addresses: it is asked for each recipient of a message. */
 export function* gateFacts(
   s: Scope,
-  input: { agentId: string; conversationId: string | null; addresses: string[]; withTexts: boolean },
+  { agentId, conversations, addresses }: { agentId: string; conversations: string[]; addresses: string[] },
 ): Verb<GateFacts> {
-  const { agentId, conversationId } = input;
-  const firstTime = yield* strangersAmong(s, agentId, input.addresses);
-  const unverified = yield* isUnproven(s, agentId, conversationId, input.addresses);
-  if (conversationId === null) return { firstTime, unverified, texts: [] };
-  const texts = input.withTexts ? yield* seenTexts(s, agentId, conversationId, [...new Set(input.addresses)]) : [];
-  return { firstTime, unverified, texts };
+  const firstTime = yield* strangersAmong(s, agentId, addresses);
+  const unverified = yield* isUnproven(s, agentId, conversations, addresses);
+  return { firstTime, unverified };
 }
 
 /**
- * The texts of a conversation that recipients have seen. Mail proven to be from one of them counts for all, since that
- * person supplied its links. Mail that left counts for the recipients that it reached, or that it will reach after a
- * person approved it. Mail from an unproven sender counts for no recipient: anyone may have put it into the
- * conversation.
+ * The texts of a conversation that recipients have seen: received, then sent, newest first. Mail proven to be from one
+ * of them counts for all, since that person supplied its links. Mail that left counts for the recipients that it
+ * reached, or that it will reach after a person approved it. Mail from an unproven sender counts for no recipient:
+ * anyone may have put it into the conversation.
  */
-function* seenTexts(s: Scope, agentId: string, conversationId: string, addresses: string[]): Verb<SeenText[]> {
+export function* seenTexts(
+  s: Scope,
+  input: { agentId: string; conversationId: string; addresses: string[] },
+): Verb<SeenText[]> {
   const { messages, rawMail, outboundMessages: sent, outboundRecipients: recipients } = s.t;
+  const { agentId, conversationId } = input;
+  const addresses = [...new Set(input.addresses)];
   if (addresses.length === 0) return [];
   const received = yield* ask(
     s.db

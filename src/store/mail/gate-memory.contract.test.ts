@@ -36,8 +36,8 @@ onDatabases(
       });
 
       const again = (await place.open()).store;
-      const facts = (address: string, conversationId: string | null = null) =>
-        again.gateFacts({ agentId: agent.id, conversationId, addresses: [address], withTexts: false });
+      const facts = (address: string, ...conversations: string[]) =>
+        again.gateFacts({ agentId: agent.id, conversations, addresses: [address] });
       const known = [];
       const doubtful = [];
       for (const address of ["wrote", "heard", "forged"].map((name) => `${name}@people.example`)) {

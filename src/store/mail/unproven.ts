@@ -58,18 +58,17 @@ export function* forgetUnproven(s: Scope, agentId: string, address: string): Ver
   for (const key of addressKeys(address)) yield* deleteUnproven(s, { agentId, key });
 }
 
-/** Whether unproven mail came in the conversation, came from one of the addresses, or named one in its Reply-To. */
+/**
+ * Whether unproven mail came in one of the conversations, came from one of the addresses, or named one in its Reply-To.
+ */
 export function* isUnproven(
   s: Scope,
   agentId: string,
-  conversationId: string | null,
+  conversations: readonly string[],
   addresses: readonly string[],
 ): Verb<boolean> {
   const { unproven } = s.t;
-  const keys = [
-    ...(conversationId === null ? [] : [conversationKey(conversationId)]),
-    ...addresses.flatMap(addressKeys),
-  ];
+  const keys = [...conversations.map(conversationKey), ...addresses.flatMap(addressKeys)];
   if (keys.length === 0) return false;
   const found = yield* ask(
     s.db

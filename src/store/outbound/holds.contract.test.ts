@@ -28,7 +28,7 @@ onEveryDatabase((it) => {
   }
   const typesOf = async (userId: string, of: Subject = it) => (await eventsOf(of, userId)).map(({ type }) => type);
   const strangers = async (agentId: string, addresses: string[]) =>
-    (await it.store.gateFacts({ agentId, conversationId: null, addresses, withTexts: false })).firstTime;
+    (await it.store.gateFacts({ agentId, conversations: [], addresses })).firstTime;
   const shownIn = async (userId: string, id: string) => {
     const found = await it.store.getOutbound(userId, id);
     return found && { status: found.message.status, recipients: found.recipients.map(({ status }) => status) };

@@ -251,9 +251,7 @@ onEveryDatabase((it) => {
     expect(conversations.map((one) => one.last.id)).toEqual([id]);
     expect(await store.getConversation(agent.id, "", { limit: 9 })).toBeNull();
 
-    const seen = await store.gateFacts({
-      ...{ agentId: agent.id, conversationId: null, addresses: ["ann@people.example"], withTexts: false },
-    });
+    const seen = await store.gateFacts({ agentId: agent.id, conversations: [], addresses: ["ann@people.example"] });
     expect(seen.firstTime).toEqual(["ann@people.example"]);
     await store.updateAgent(agent.id, { hitlEnabled: false }, noon);
     const limits = { ...unlimited, perMinutePerAgent: 2, burstPerAgent: 9, loopMessages: 1 };

@@ -47,7 +47,7 @@ onEveryDatabase((it) => {
     return rows.filter(({ messageId }) => messageId === id);
   };
   const strangers = async (agentId: string) =>
-    (await it.store.gateFacts({ agentId, conversationId: null, addresses: [bob], withTexts: false })).firstTime;
+    (await it.store.gateFacts({ agentId, conversations: [], addresses: [bob] })).firstTime;
 
   test("an approval taken back: the message waits as it did before, and it is told and written down", async () => {
     const { agent, message, id, userId } = await approved();
