@@ -250,6 +250,19 @@ test.each(hostile)("the work on a quarter of a megabyte of %p grows as the text 
   expect(await superlinear(big, build, read)).toBeNull();
 });
 
+test("a search with many pieces that are everywhere ends, and names the texts that it did not get through", () => {
+  const patterns = Array.from({ length: 50 }, (_, i) => `a*a*a*a*a*a*a*a*${i}z`);
+  const text = (where: string, text: string): OutgoingText => ({ where, text, form: "words" });
+  const texts = [
+    text("the subject", "aaaaaaaa3z"),
+    text("the text", "a".repeat(500_000)),
+    text("a file", "aaaaaaaa4z"),
+  ];
+  const { patterns: found, unsearched } = findPatterns(patterns, texts);
+  expect({ found, unsearched }).toEqual({ found: patterns.slice(3, 4), unsearched: ["the text", "a file"] });
+  expect(findPatterns(patterns, texts.toSpliced(1, 1)).unsearched).toEqual([]);
+});
+
 test("random mixtures of hostile pieces neither throw nor take long", async () => {
   let state = 1;
   const below = (n: number) => {

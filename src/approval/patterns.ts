@@ -13,11 +13,30 @@ const GAP_CHARS_MAX = 200;
 /** The pattern that means `secretKinds`. */
 const secretsPattern = "secrets";
 
+/**
+ * Work of one search, in characters passed once: about a second of processor time. An address book of half a megabyte in
+ * an old charset takes less.
+ */
+const WORK_MAX = 56 * 1024 * 1024;
+/** Passes over a text: one to read it, and these if secrets or patterns are sought. */
+const SECRETS_PASSES = 1.5;
+const LINES_PASSES = 1;
+/** Passes for each piece of a pattern, and characters passed for each of its occurrences. */
+const PIECE_PASSES = 1 / 32;
+const OCCURRENCE_CHARS = 2;
+
 /** What was found: kinds of secrets as a sentence names them, patterns as they were given, and the places of both. */
 export interface Found {
   secrets: string[];
   patterns: string[];
   places: string[];
+  /** Places that were not searched, or not for everything, because the search had become too long. */
+  unsearched: string[];
+}
+
+/** What is left of WORK_MAX. */
+interface Work {
+  left: number;
 }
 
 /**
@@ -36,7 +55,8 @@ export function readPattern(text: string): { problem: string } | null {
 /**
  * Searches the texts of a message for the patterns, both what a reader sees and what stays unseen: markup includes its
  * attributes and comments. Case, invisible characters, compatibility forms (Unicode NFKC), tags inside words, the kind
- * of white space, and the encodings of decodings.ts make no difference. Pure; linear in the length of the texts.
+ * of white space, and the encodings of decodings.ts make no difference. Pure; linear in the length of the texts, and
+ * ends at WORK_MAX, which texts that can be read in many ways and many patterns reach sooner.
  */
 export function findPatterns(patterns: readonly string[], texts: readonly OutgoingText[]): Found {
   const isSecrets = (pattern: string) => pattern.trim().toLowerCase() === secretsPattern;
@@ -45,22 +65,34 @@ export function findPatterns(patterns: readonly string[], texts: readonly Outgoi
   const secrets = new Set<string>();
   const matched = new Set<string>();
   const places = new Set<string>();
+  const unsearched = new Set<string>();
+  const work: Work = { left: WORK_MAX };
+  const passes = 1 + (wantsSecrets ? SECRETS_PASSES : 0) + (wanted.length > 0 ? LINES_PASSES : 0);
   for (const searched of texts) {
-    const { readings, glued } = readingsOf(searched);
-    const kinds = wantsSecrets
-      ? [...readings, ...glued].flatMap((one) => [...secretKinds(one), ...secretKinds(squeeze(one), true)])
-      : [];
+    const { readings, glued } = work.left > 0 ? readingsOf(searched) : { readings: [], glued: [] };
+    for (const reading of [...readings, ...glued]) work.left -= passes * reading.length;
+    if (work.left <= 0) {
+      unsearched.add(searched.where);
+      continue;
+    }
+    const kinds = wantsSecrets ? [...readings, ...glued].flatMap(secretKinds) : [];
     const [lines, gluedLines] = wanted.length > 0 ? [readings.map(linesOf), glued.map(linesOf)] : [[], []];
     const hits = wanted.filter(
       (pattern) =>
-        lines.some((reading) => matches(pattern, reading)) ||
-        (survivesGlue(pattern) && gluedLines.some((reading) => matches(pattern, reading))),
+        lines.some((reading) => matches(pattern, reading, work)) ||
+        (survivesGlue(pattern) && gluedLines.some((reading) => matches(pattern, reading, work))),
     );
     for (const kind of kinds) secrets.add(kind);
     for (const hit of hits) matched.add(hit);
     if (kinds.length > 0 || hits.length > 0) places.add(searched.where);
+    if (work.left <= 0) unsearched.add(searched.where);
   }
-  return { secrets: [...secrets], patterns: wanted.filter((one) => matched.has(one)), places: [...places] };
+  return {
+    secrets: [...secrets],
+    patterns: wanted.filter((one) => matched.has(one)),
+    places: [...places],
+    unsearched: [...unsearched],
+  };
 }
 
 /** Characters of a word that two words running together hardly make by chance. */
@@ -108,11 +140,6 @@ function shown(text: string): string {
     .replace(/[\u2010-\u2015\u2212]/g, "-");
 }
 
-/** The text without white space and quote marks at the beginnings of lines. */
-function squeeze(text: string): string {
-  return text.replace(/\n[> \t]*/g, "").replace(/\s+/g, "");
-}
-
 /** A text in lower case with one character for each run of white space. */
 interface Lines {
   flat: string;
@@ -129,14 +156,14 @@ function linesOf(text: string): Lines {
  * Whether the pieces between the `*` follow each other. For each piece, only the nearest end of the previous piece
  * matters, and it advances as the text is read. So the time is the text's length times the number of pieces.
  */
-function matches(pattern: string, { flat, broken }: Lines): boolean {
+function matches(pattern: string, { flat, broken }: Lines, work: Work): boolean {
   const [first, ...others] = piecesOf(pattern);
   // A pattern without pieces matches nothing, not everything.
   if (first === undefined) return false;
-  let ends = occurrences(flat, first);
+  let ends = occurrences(flat, first, work);
   for (const piece of others) {
     if (ends.length === 0) return false;
-    ends = following(ends, piece, flat, broken);
+    ends = following(ends, occurrences(flat, piece, work), piece, broken);
   }
   return ends.length > 0;
 }
@@ -147,18 +174,22 @@ function piecesOf(pattern: string): string[] {
   return pieces.map((piece) => piece.trim()).filter((piece) => piece !== "");
 }
 
-/** The end of each occurrence of the piece; ascending. */
-function occurrences(text: string, piece: string): number[] {
+/** The end of each occurrence of the piece; ascending. Ends early if no work is left. */
+function occurrences(text: string, piece: string, work: Work): number[] {
   const ends: number[] = [];
-  for (let at = text.indexOf(piece); at >= 0; at = text.indexOf(piece, at + 1)) ends.push(at + piece.length);
+  work.left -= PIECE_PASSES * text.length;
+  for (let at = text.indexOf(piece); at >= 0 && work.left > 0; at = text.indexOf(piece, at + 1)) {
+    ends.push(at + piece.length);
+    work.left -= OCCURRENCE_CHARS;
+  }
   return ends;
 }
 
-/** The ends of the occurrences that begin on the same line as one of the given ends, and not too far after it. */
-function following(ends: readonly number[], piece: string, flat: string, broken: string): number[] {
+/** Those of the occurrences that begin on the same line as one of the given ends, and not too far after it. */
+function following(ends: readonly number[], found: readonly number[], piece: string, broken: string): number[] {
   const reached: number[] = [];
   let next = 0;
-  for (const end of occurrences(flat, piece)) {
+  for (const end of found) {
     const start = end - piece.length;
     while (next < ends.length && (ends[next] as number) <= start) next++;
     const nearest = ends[next - 1];

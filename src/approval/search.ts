@@ -25,7 +25,7 @@ export interface Search {
 
 /** The result for a message that was not searched. */
 export const foundNothing: Search = {
-  found: { secrets: [], patterns: [], places: [] },
+  found: { secrets: [], patterns: [], places: [], unsearched: [] },
   newHosts: [],
   isTooLong: false,
   unsearched: [],
@@ -35,10 +35,14 @@ export const foundNothing: Search = {
  * Searches everything that would leave with a message. Linear in its size: a few seconds for the largest. Never throws.
  */
 export async function searchOutgoing({ message, patterns, links }: SearchRequest): Promise<Search> {
-  const { texts, unsearched } = await outgoingTexts(message);
+  const { texts, unsearched: unread } = await outgoingTexts(message);
   const searched = texts.filter(({ text }) => text.length <= SEARCHED_CHARS_MAX);
+  const found = findPatterns(patterns, patterns.length > 0 ? searched : []);
+  const named = new Set(unread.flatMap(({ name, why }) => (why === "too large" ? name : [])));
+  const left = found.unsearched.filter((name) => !named.has(name));
+  const unsearched = [...unread, ...left.map((name) => ({ name, why: "too large" as const }))];
   return {
-    found: findPatterns(patterns, patterns.length > 0 ? searched : []),
+    found,
     newHosts: links ? newHosts(searched, links) : [],
     isTooLong: searched.length < texts.length || unsearched.some(({ why }) => why === "too large"),
     unsearched,

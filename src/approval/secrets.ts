@@ -2,7 +2,10 @@
 interface Secret {
   /** As a sentence names it: "what looks like …". */
   kind: string;
-  /** Every secret of this kind contains one of these texts. Most mail contains none, and is not searched further. */
+  /**
+   * Every secret of this kind contains one of these texts. Most mail contains none, and is not searched further. What has
+   * white space is also there without it.
+   */
   marks: string[];
   /**
    * Every part has an upper bound or starts at a distinct place, so that the time is linear in the text. Most patterns
@@ -147,18 +150,29 @@ const DIFFERENT_CHARS_MIN = 6;
 const SQUEEZED_DIGITS_MIN = 3;
 
 /**
- * Finds the kinds of secrets that a text seems to hold, each once, as a sentence names them ("a GitHub token"); never
- * the secrets themselves. `squeezed`: all white space was removed, so words have run together and more proof is needed.
+ * Finds the kinds of secrets that a text seems to hold, as it is or with white space inside, each once, as a sentence
+ * names them ("a GitHub token"); never the secrets themselves.
  */
-export function secretKinds(text: string, squeezed = false): string[] {
-  const lower = text.toLowerCase();
-  return secrets
-    .filter(({ marks, anyCase }) => marks.some((mark) => (anyCase ? lower : text).includes(mark)))
-    .filter((secret) => !(squeezed && secret.secretGroup !== undefined))
-    .filter((secret) => text.matchAll(secret.pattern).some((match) => isSecret(secret, match, squeezed)))
+export function secretKinds(text: string): string[] {
+  const squeezed = squeeze(text);
+  const lower = squeezed.toLowerCase();
+  // A mark that the text has, it has without white space too.
+  const likely = secrets.filter(({ marks, anyCase }) =>
+    marks.some((mark) => (anyCase ? lower : squeezed).includes(mark)),
+  );
+  const has = (secret: Secret, one: string, isSqueezed: boolean) =>
+    one.matchAll(secret.pattern).some((match) => isSecret(secret, match, isSqueezed));
+  return likely
+    .filter((secret) => has(secret, text, false) || (secret.secretGroup === undefined && has(secret, squeezed, true)))
     .map(({ kind }) => kind);
 }
 
+/** The text without white space and quote marks at the beginnings of lines. */
+function squeeze(text: string): string {
+  return text.replace(/\n[> \t]*/g, "").replace(/\s+/g, "");
+}
+
+/** `squeezed`: all white space was removed, so words have run together and more proof is needed. */
 function isSecret({ kind, secretGroup }: Secret, match: RegExpExecArray, squeezed: boolean): boolean {
   // A fixed line of a file format, which has no random part.
   if (kind === "a private key" && /^[BPb]/.test(match[0])) return true;
