@@ -71,15 +71,23 @@ export async function readMail(
   const body: Body =
     structure && excess === null
       ? await readBody(structure.root, { limits, opens: true, wanted: null })
-      : { pieces: [], files: [], calendar: null, outside: [], defects: excess === null ? [] : [excess] };
+      : {
+          pieces: [],
+          files: [],
+          calendar: null,
+          outside: [],
+          room: { left: 0 },
+          defects: excess === null ? [] : [excess],
+        };
   const said = structure && excess === null ? words(body, structure, raw, block, budget) : rawWords(raw, block);
 
-  const html = joinedHtml(body.pieces);
+  const html = joinedHtml(body.pieces, body.room);
   const whole = fitting(cleanText(said.text), TEXT_CHARS_MAX);
   const cleanHtml = html === null ? null : fitting(cleanText(html), HTML_CHARS_MAX);
   const text = cut(whole, TEXT_CHARS_MAX);
   const newText = replyText(text, fields.subject);
-  const isCut = said.isCut || whole.length > TEXT_CHARS_MAX || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
+  const isHtmlCut = body.room.left < 0 || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
+  const isCut = said.isCut || isHtmlCut || whole.length > TEXT_CHARS_MAX;
   const defects = new Defects();
   for (const found of [fields.defects, structure?.defects ?? [], body.defects, said.defects].flat())
     defects.take(found);

@@ -4,6 +4,7 @@ import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calenda
 import { type DefectCode, Defects } from "../defects.ts";
 import { scanHeaders } from "../headers.ts";
 import { htmlFromText } from "../html/from-text.ts";
+import { HTML_CHARS_MAX } from "../html/text.ts";
 import { walkHtml } from "../html/walk.ts";
 import { readCms } from "../smime.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
@@ -45,7 +46,14 @@ export interface Body {
   calendar: Calendar | null;
   /** What comes before and after the parts of multiparts inside S/MIME files (RFC 2046 5.1.1). */
   outside: Buffer[];
+  /** For HTML of the pieces that are plain text. */
+  room: HtmlRoom;
   defects: Defect[];
+}
+
+/** Characters of HTML that may still be made of a message's plain text; below zero once text was left out. */
+export interface HtmlRoom {
+  left: number;
 }
 
 /** Text decoded of all parts together; far more than is kept. */
@@ -77,6 +85,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const defects = new Defects();
   const calendars: CalendarFile[] = [];
   const outside: Buffer[] = [];
+  const room: HtmlRoom = { left: HTML_CHARS_MAX };
   const isAll = wanted === "all" || wanted === "every part";
   /** Texts in files like winmail.dat. */
   const packed: TnefMessage[] = [];
@@ -176,12 +185,13 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
       const pieces: Piece[][] = [];
       for (const child of part.parts) pieces.push(await read(child, part));
       if (type !== "multipart/alternative") return pieces.flat();
-      const found = alternatives(pieces);
+      const found = alternatives(pieces, room);
       const others = part.parts.filter(isOtherForm);
       if (wanted === "every part") for (const other of others) attach(other);
       if (!found.every(isBlank)) return found;
       // Without a text that every program reads, another form is better than nothing.
-      return alternatives(await Promise.all(others.map(async (other) => [await readText(other)])));
+      const forms = await Promise.all(others.map(async (other) => [await readText(other)]));
+      return alternatives(forms, room);
     }
     const isAlternative = parent?.header.type === "multipart/alternative";
     const isWords = isReadable(part) || (isOtherForm(part) && !isAlternative);
@@ -213,7 +223,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     pieces.push({ text: found.description, html: null });
     if (found.isDescriptionCut) defects.add("part_truncated");
   }
-  return { pieces, files, calendar: found.calendar, outside, defects: defects.list };
+  return { pieces, files, calendar: found.calendar, outside, room, defects: defects.list };
 }
 
 /** Files are searched for the header of a part as far as this. */
@@ -328,22 +338,28 @@ function wordsOf({ html, text }: Piece): string[] {
 }
 
 /** The pieces of which each says the same in another form: plain text and HTML become one. */
-function alternatives(read: Piece[][]): Piece[] {
+function alternatives(read: Piece[][], room: HtmlRoom): Piece[] {
   const rich = read.filter((pieces) => pieces.some(({ html }) => html !== null)).flat();
   const plain = read.filter((pieces) => pieces.every(({ html }) => html === null)).flat();
-  const text = plain.map(({ text }) => text).join("\n");
-  const html = joinedHtml(rich);
-  if (html === null) return plain;
-  return text.trim() === "" ? rich : [{ text, html }];
+  // Multiparts in each other must not join the same pieces again and again.
+  if (rich.length === 0) return plain;
+  if (plain.every(isBlank)) return rich;
+  return [{ text: plain.map(({ text }) => text).join("\n"), html: joinedHtml(rich, room) as string }];
 }
 
-/** The HTML of a message: its pieces in order, those of plain text included; null if no piece is HTML. */
-export function joinedHtml(pieces: readonly Piece[]): string | null {
+/** The HTML of a message: its pieces in order, those of plain text as far as there is room; null if none is HTML. */
+export function joinedHtml(pieces: readonly Piece[], room: HtmlRoom): string | null {
   if (pieces.every(({ html }) => html === null)) return null;
   return pieces
     .filter((piece) => !isBlank(piece))
-    .map(({ text, html }) => html ?? htmlFromText(text as string))
+    .map(({ text, html }) => html ?? madeHtml(text as string, room))
     .join("<br/>\n");
+}
+
+function madeHtml(text: string, room: HtmlRoom): string {
+  const html = htmlFromText(text, room.left);
+  room.left -= html.length;
+  return html;
 }
 
 /** The first charset that a text part declares and that is not Unicode's; null if none does. */
