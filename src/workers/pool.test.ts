@@ -219,6 +219,22 @@ describe("urgent tasks", () => {
     for (let i = 0; i < 4; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: String(i) }));
     expect(await children.run("sleep", null, [], { isUrgent: true }).catch(({ code }) => code)).toBe("overloaded");
   });
+
+  test("have room for some bytes, and one owner's for half of them", async () => {
+    const children = pool({ limits: { urgentBytesMax: 100 } });
+    const ask = (owner: string, bytes: number) =>
+      children.run("echo", null, [new Uint8Array(bytes)], { isUrgent: true, owner }).then(
+        () => "done",
+        ({ code }) => code,
+      );
+    // The first one does not wait.
+    const all = [ask("a", 500), ask("a", 40), ask("a", 10), ask("a", 1), ask("b", 50), ask("b", 1), ask("c", 1)];
+    const refused = ["done", "done", "done", "overloaded", "done", "overloaded", "overloaded"];
+    expect(await Promise.all(all)).toEqual(refused);
+    // One that is larger than all of the room waits if nothing else does.
+    expect(await Promise.all([ask("a", 500), ask("a", 500), ask("b", 1)])).toEqual(["done", "done", "overloaded"]);
+    expect(await Promise.all([ask("a", 50), ask("a", 50)])).toEqual(["done", "done"]);
+  });
 });
 
 test("tasks that run again alone take turns, too", async () => {
