@@ -29,7 +29,8 @@ test("what is taken from stored messages counts like a body while the request la
   await reached.promise;
   const refusedForward = await forward("carol@outside.example");
   const refusedEdit = await it.api("POST", `/api/v1/messages/${waiting.message_id}/approve`, { subject: "t" });
-  for (const { body, status } of [refusedForward, refusedEdit]) expect([status, body.code]).toEqual([503, "overloaded"]);
+  for (const { body, status } of [refusedForward, refusedEdit])
+    expect([status, body.code]).toEqual([503, "overloaded"]);
   // What takes little is not concerned.
   const { body: note } = await it.api("GET", `/api/v1/messages/${waiting.message_id}?data=false`);
   expect([note.status, note.subject]).toEqual(["pending_approval", "s"]);
