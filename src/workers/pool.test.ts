@@ -210,6 +210,21 @@ describe("urgent tasks", () => {
     expect((await children.run("echo", 1, [], { isUrgent: true, owner: "other" })).output).toBe(1);
   });
 
+  test("that do not end are left alone while another child may start", async () => {
+    const children = pool({ size: 2, limits: { patienceMs: 50 } });
+    const pidOf = async () => (await children.run("pid", null, [], { isUrgent: true, owner: "other" })).output;
+    for (const owner of ["a", "b"]) never(children.run("sleep", null, [], { isUrgent: true, owner }));
+    const stuck = children.pids();
+    const joined = await pidOf();
+    expect(stuck).toContain(joined as number);
+    const gone = stuck.find((pid) => pid !== joined) as number;
+    process.kill(gone, "SIGKILL");
+    await until(() => !children.pids().includes(gone));
+    const other = await pidOf();
+    expect(other).not.toBe(joined);
+    expect(await pidOf()).toBe(other);
+  });
+
   test("of one owner take at most half of the queue", async () => {
     const children = pool({ limits: { queueMax: 8 } });
     const busy = { isUrgent: true, owner: "busy" };

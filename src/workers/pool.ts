@@ -199,7 +199,7 @@ export function createPool(options: PoolOptions): Pool {
     // Start another process only for work that would otherwise wait.
     if (
       own.size < size &&
-      (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
+      (!best || best.active >= activeAtBest(job) || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
     ) {
       best = spawn();
       own.add(best);
@@ -338,6 +338,11 @@ export function createPool(options: PoolOptions): Pool {
       clearTimeout(patience);
     },
   };
+}
+
+/** As many active tasks in a child are reason enough to start another one. An urgent task does not join one that is stuck. */
+function activeAtBest({ isUrgent }: Job): number {
+  return isUrgent ? 1 : TASKS_PER_CHILD / 4;
 }
 
 /** Whether the child can take the job now. */
