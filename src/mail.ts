@@ -279,10 +279,9 @@ export function headerValue(headers: readonly HeaderField[], name: string): stri
 }
 
 /**
- * Splits an address at its last "@" and lower-cases it; addresses are compared case-insensitively
- * throughout (stricter than RFC 5321 2.4, as every large provider does). A quoted local part comes back in its one
- * spelling (RFC 5321 4.1.2): `"bot"` is `bot`, and `"a\ b"` is `"a b"`.
- * Returns null when there is no local part or no domain.
+ * Splits an address at its last "@" and lower-cases it; addresses are compared case-insensitively throughout (stricter
+ * than RFC 5321 2.4, as every large provider does). A quoted local part comes back in its one spelling (RFC 5321 4.1.2):
+ * `"bot"` is `bot`, and `"a\ b"` is `"a b"`. Null if there is no local part or no domain.
  */
 export function splitAddress(address: string): { local: string; domain: string } | null {
   const at = address.lastIndexOf("@");

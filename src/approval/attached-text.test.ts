@@ -456,13 +456,13 @@ test("words in quoted-printable that are not ASCII are searched", async () => {
   }
 });
 
-test("of too many files in an address book, one is named", async () => {
+test("an address book with too many files is named once", async () => {
   const words = (i: number) => `NOTE;ENCODING=b:${btoa(`number ${i}`)}\r\n`;
   const { unsearched } = await read("a.vcf", "", Array.from({ length: 600 }, (_, i) => words(i)).join(""));
   expect(unsearched).toEqual([{ name: "a file inside the file", why: "too large" }]);
 });
 
-test("of too many values in an address book that are no files, one is named", async () => {
+test("an address book with too many values that are no files is named once", async () => {
   const { unsearched } = await read("a.vcf", "", "NOTE;ENCODING=b:-\n".repeat(10_001));
   expect(unsearched.map(({ why }) => why).sort()).toEqual(["too large", "unreadable"]);
 });
@@ -474,12 +474,12 @@ test("one picture of many people counts once", async () => {
   expect(unsearched).toEqual([]);
 });
 
-test("files in an address book count once, though its letters may be in several charsets", async () => {
+test("the values of an address book count once, even if it is read in several charsets", async () => {
   const lines = Buffer.from("NOTE;X=\xe4;ENCODING=b:-\n".repeat(6_000), "latin1");
   expect((await read("a.vcf", "", lines)).unsearched).toEqual([{ name: "a file inside the file", why: "unreadable" }]);
 });
 
-test("a file is found that an address book has in one charset only", async () => {
+test("a file in an address book is found even if only one charset shows it", async () => {
   const { unsearched } = await read("a.vcf", "", `X-FILE;ENCODING=\x1b(Bb:${packed}`);
   expect(unsearched.map(({ why }) => why)).toContain("binary");
 });

@@ -11,7 +11,7 @@ import { readTnef } from "../message/tnef/tnef.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import { filesIn, isFolded, unfolded, withoutEscapes } from "./folded-text.ts";
 import { secretKinds } from "./secrets.ts";
-import { latin1, textReadings } from "./text-readings.ts";
+import { HEAD_BYTES, latin1, textReadings } from "./text-readings.ts";
 
 /** One text of a message that a recipient could read after it has left. */
 export interface OutgoingText {
@@ -46,8 +46,6 @@ const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
 const FILES_MAX = 500;
 /** Messages inside messages. */
 const DEPTH_MAX = 4;
-/** Bytes at the beginning of a file by which text is recognised. */
-const HEAD_BYTES = 4 * 1024;
 const readLimits: ReadLimits = { maxParts: 500, maxDepth: 20, maxHeaderBytes: 256 * 1024 };
 const HEADER_FIELDS_MAX = 1_000;
 /** Characters of a file's or header field's name that a sentence repeats. */

@@ -66,6 +66,9 @@ describe("both are shown when HTML", () => {
       '<p>We do</p><div style="font-size:1px"><span style="font:bold bold 16px arial">not</span></div><p>agree.</p>',
     ],
     ["begins off the page", pay, '<p>We agree.</p><p style="margin-left:100%">Only if you pay 900.</p>'],
+    ["has an instruction without its end", pay, "<p>We agree.</p><p><?Only if you pay 900."],
+    ["has a declaration without its end", pay, "<p>We agree.</p><p><!Only if you pay 900."],
+    ["joins what a line end beside an invisible gap parts", "Pay 900 \u200b00", "<p>Pay 900\n\u200b00</p>"],
     [
       "shows a table small",
       "not",
@@ -266,7 +269,7 @@ describe("both are shown when HTML", () => {
     expect(compareBodies(text, reply(escapeText(introduction)))).toEqual({ isSame: true, notes: [] });
   });
 
-  test("has a sheet, a class or signs alone, without alarm", () => {
+  test("differs only in signs or harmless formatting, with a note that says just that", () => {
     expect(compareBodies("Hi **Ann**", "Hi <b>Ann</b>").notes).toEqual([
       "Read both: the text and the HTML differ in signs, punctuation or capital letters.",
     ]);

@@ -24,7 +24,6 @@ const pictureAttributes = new Set(["src", "srcset", "background", "poster", "dat
 /** Elements that strike words out, move or reorder them, or show something other than text. */
 const tellingElements =
   /<(s|strike|del|ins|bdo|sup|sub|select|svg|math|object|embed|iframe|video|audio|canvas|details|dialog|template|noscript|marquee|ruby|rp|meter|progress|tfoot|caption)(?=[\s/>])/gi;
-const styleCode = "a style sheet or script";
 /** Style properties that do not change how words read, or whose hiding values `seenText` detects. */
 const plainProperties = new Set(
   (
@@ -37,10 +36,9 @@ const plainProperties = new Set(
 const plainDeclaration = /^(?:display\s*:\s*block|text-decoration\s*:\s*(?:none|underline))$/i;
 
 /**
- * Compares the two bodies as their readers see them. They are the same only if the HTML is made of elements without any
- * style (`compareWords`). The notes name how the words differ, what is hidden, and everything that styles,
- * pictures and attributes may add or change. The words of every element count, inside `<body>` or not. Linear; never
- * throws.
+ * Compares the two bodies as their readers see them. They are the same only if the HTML has simple elements without any
+ * style (`compareWords`). The notes say how the words differ, what is hidden, and what styles, pictures and attributes
+ * may add or change. The words of every element count, inside `<body>` or not. Linear; never throws.
  */
 export function compareBodies(whole: string, html: string): BodyCompare {
   const text = whole.slice(0, TEXT_CHARS_MAX);
@@ -122,7 +120,7 @@ function differentFigures(inText: readonly string[], inHtml: readonly string[]):
 function changing(html: string, { attributes, code }: ReturnType<typeof readMarkup>): string[] {
   const found = new Set<string>();
   for (const [, name = ""] of html.matchAll(tellingElements)) found.add(`<${name.toLowerCase()}>`);
-  if (code.trim() !== "") found.add(styleCode);
+  if (code.trim() !== "") found.add("a style sheet or script");
   for (const { name, value } of attributes) {
     if (name === "dir" && !/^(?:ltr|auto)$/i.test(value)) found.add(name);
     if (name === "hidden" || name === "start" || name === "reversed") found.add(name);

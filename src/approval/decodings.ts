@@ -5,6 +5,7 @@ import { base64Readings } from "../message/mime/base64.ts";
 const RUN_CHARS_MIN = 20;
 /** Control characters other than white space. Text has none of them. */
 const controls = /[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]/;
+
 /**
  * Undoes the encodings that mail, web and programs put around text, each separately: percent-encoding, character
  * references, quoted-printable, JSON escapes and base64. Returns only readings that differ from the text. Linear.
@@ -13,7 +14,7 @@ export function decodings(text: string): string[] {
   const readings = [
     ...(text.includes("%") ? decodedBytes(text, "%") : []),
     text.includes("&#") ? dereferenced(text) : text,
-    // Soft line ends have blanks behind them where a server added some (RFC 2045 6.7).
+    // Servers may add blanks to soft line ends (RFC 2045 6.7).
     ...(text.includes("=") ? decodedBytes(text.replace(/=[ \t]*\r?\n/g, ""), "=") : []),
     text.includes("\\") ? unescaped(text) : text,
     base64Decoded(text),

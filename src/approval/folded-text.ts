@@ -74,29 +74,29 @@ class Finds {
 
 /** Parameters that say base64: `ENCODING=B`, `ENCODING=BASE64`, `VALUE=BINARY`, and in vCard 2.1 `BASE64` alone. */
 const saysBase64 = /[;=,](?:b|b64|binary|[a-z-]{0,20}base64)[;:,]/i;
-/** The same behind a colon: in a card inside a property, or where programs disagree about quotes. */
+/** The same after a colon: in a card inside a property, or where programs disagree about quotes. */
 const saysBase64Late = /;(?:(?:encoding|value)=)?"?base64"?[;:]|;encoding="?b"?[;:]|;value="?binary"?[;:]/i;
 const saysQuotedPrintable = /[;=,]quoted-printable[;:,]/i;
 const saysEncoding = /;encoding=([^;:,]{0,40})/i;
 const knownEncoding = /^(?:[78]-?bit|none|binary|b|b64|[a-z-]{0,20}base64|quoted-printable)$/i;
 
-/** Properties whose value some programs take for base64 without being told. */
+/** Properties whose value some programs take for base64 even if no parameter says so. */
 const fileProperty = /^(?:[\w-]{1,80}\.)?(?:photo|logo|sound|key)[;:]/i;
-/** Characters of base64 that are taken for a file there, alone and among other characters. Names have fewer. */
+/** The least base64 that counts as a file there, alone and with other characters inside. Names have less. */
 const FILE_CHARS_MIN = 20;
 const DAMAGED_FILE_CHARS_MIN = 64;
 
 const strictBase64 = /^[A-Za-z0-9+/]*={0,2}$/;
-/** Pieces between other characters, each of which may be a file. */
+/** Pieces that other characters separate and that are decoded, since each may be a file. */
 const PIECES_MAX = 10;
 
-/** Stands in the `lettersOf` each text and each line that may have a value in base64, or an encoding nobody knows. */
+/** In the `lettersOf` every text and line that may have a value in base64 or in an unknown encoding. */
 const base64Sign = /[;=,](?:b|b64|binary)[;:,]|base64[;:,]|;encoding=|(?:photo|logo|sound|key)[;:]/i;
 const encodingSign = /;encoding=/i;
 const urlSign = /data:/i;
 const quotedPrintableSign = /quoted-printable/i;
 
-/** Without what may stand between letters that belong together: white space, line ends, quotes and escapes. */
+/** The text without what may separate the letters of a word: white space, line ends, quotes and escapes. */
 function lettersOf(text: string): string {
   return /[\x00-\x20"\\]/.test(text) ? text.replace(/[\x00-\x20"\\]+/g, "") : text;
 }
@@ -115,7 +115,7 @@ export function filesIn(readings: readonly string[], filesMax: number): FoldedFi
     if (quotedPrintableSign.test(letters)) findQuotedPrintable(text, finds);
     if (urlSign.test(letters)) findUrls(text, finds);
     if (!base64Sign.test(letters)) continue;
-    // Most charsets differ in letters that neither names nor base64 have.
+    // Most charsets differ only in letters that neither names nor base64 have.
     const ascii = text.replace(/[^\x00-\x7f]+/g, FOREIGN);
     if (!read.has(ascii)) findBase64(ascii, finds);
     read.add(ascii);
@@ -170,7 +170,7 @@ function findUrls(text: string, finds: Finds): void {
   }
 }
 
-/** Without white space and control characters, which say nothing in parameters and in base64. */
+/** The text without white space and control characters, which mean nothing in parameters and in base64. */
 function compact(text: string): string {
   return /[\x00-\x20]/.test(text) ? text.replace(/[\x00-\x20]+/g, "") : text;
 }
@@ -185,7 +185,7 @@ function headOf(line: string): string {
 interface Base64Property {
   /** Its name and parameters. */
   head: string;
-  /** What stands behind the colon: one value for each colon that programs may take. */
+  /** What follows the colon: one value for each colon that programs may take for it. */
   values: string[];
   /** Whether parameters say that it is base64. */
   isSaid: boolean;
@@ -208,7 +208,7 @@ function base64Property(line: string): Base64Property | null {
   };
 }
 
-/** Where a value may begin, from a place on: behind the first colon, as in vCard 2.1, or the first outside quotes. */
+/** Where a value may begin, from a place on: after the first colon, as in vCard 2.1, or the first outside quotes. */
 function valueStarts(line: string, from: number): number[] {
   const first = line.indexOf(":", from);
   if (!line.includes('"')) return [(first < 0 ? line.length : first) + 1];
@@ -232,14 +232,14 @@ function isProperty(line: string): boolean {
   return !isUnknown || !/[;:][A-Za-z0-9+/=]{40,}$/.test(compact(line));
 }
 
-/** Whether a value that is not said to be base64 may be a file all the same. */
+/** Whether a value may be a file though no parameter says base64. */
 function isLikelyFile(value: string): boolean {
   if (value.length < FILE_CHARS_MIN) return false;
   if (strictBase64.test(value)) return true;
   return !/^"?(?:http|data:)/i.test(value) && value.replace(/[^A-Za-z0-9+/]+/g, "").length >= DAMAGED_FILE_CHARS_MIN;
 }
 
-/** What programs decode: everything, or what stands between other characters. */
+/** What programs decode: the whole value, or the pieces that other characters separate. */
 function decoded(value: string): Buffer[] {
   if (strictBase64.test(value)) return [Buffer.from(value, "base64")];
   const pieces = value.split(/[^A-Za-z0-9+/=_-]+/, PIECES_MAX);

@@ -1,11 +1,11 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { addAgent, addMessage, addOutbound, claimRecipients, later, mailFor, watch } from "../../test/store/rows.ts";
 import { databases } from "../../test/store/stores.ts";
-import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import type { TestApp } from "../../test/support/app.ts";
 import { recordingPool } from "../../test/support/recording-pool.ts";
+import { outbound, withUpstream } from "../../test/support/upstream-app.ts";
 import type { Seams } from "../app.ts";
 import type { GateRules } from "../mail.ts";
 import { TestClock } from "../util/clock.ts";
@@ -16,17 +16,13 @@ const agent = "bot@e2a.localhost";
 const outside = "ann@outside.example";
 
 /** The application with an agent, a clock that stands still, and an upstream. */
-async function withUpstream(settings: object, seams: Partial<Seams> = {}) {
+async function withGate(settings: object, seams: Partial<Seams> = {}) {
   const clock = new TestClock();
-  const smtp = await scriptedSmtp({});
-  const it = await startTestApp({
-    seams: { clock, ...seams },
-    set: { "outbound_smtp.host": smtp.host, "outbound_smtp.port": smtp.port, "outbound_smtp.tls": "off" },
-  });
-  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const world = await withUpstream({}, { set: { "outbound_smtp.timeout": "60s" }, seams: { clock, ...seams } });
+  const { it } = world;
   await it.api("PATCH", `/api/v1/agents/${agent}`, settings);
   return {
-    ...{ it, clock, smtp },
+    ...{ ...world, clock },
     send: async (to: string[]) =>
       (
         await it.api(
@@ -36,14 +32,10 @@ async function withUpstream(settings: object, seams: Partial<Seams> = {}) {
           { prefer: "respond-async" },
         )
       ).body,
-    shown: async (id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body,
+    shown: (id: string) => outbound(it, id),
     async pass(ms: number) {
       clock.advance(ms);
       await it.app.drain();
-    },
-    async [Symbol.asyncDispose]() {
-      await it[Symbol.asyncDispose]();
-      await smtp[Symbol.asyncDispose]();
     },
   };
 }
@@ -58,7 +50,7 @@ function tamper(it: TestApp, statement: string, ...values: (string | Uint8Array)
 
 describe("the gate is asked again", () => {
   test("when an undo time ends: what it holds now waits for a person, and leaves once after that", async () => {
-    await using world = await withUpstream({ undo_seconds: 60 });
+    await using world = await withGate({ undo_seconds: 60 });
     const { it, smtp, shown, pass } = world;
     const { message_id: id } = await world.send([outside, "bob@outside.example"]);
     await it.api("PATCH", `/api/v1/agents/${agent}`, { hitl_enabled: true });
@@ -77,7 +69,7 @@ describe("the gate is asked again", () => {
   });
 
   test("but not when its settings let the message go, or when nobody switched it on", async () => {
-    await using world = await withUpstream({ undo_seconds: 60 });
+    await using world = await withGate({ undo_seconds: 60 });
     const first = await world.send([outside]);
     await world.pass(61_000);
     expect((await world.shown(first.message_id)).status).toBe("sent");
@@ -87,8 +79,8 @@ describe("the gate is asked again", () => {
     expect((await world.shown(second.message_id)).status).toBe("sent");
   });
 
-  test("for a message to somebody here and somebody outside, which a reviewer then changes", async () => {
-    await using world = await withUpstream({ undo_seconds: 60 });
+  test("for a message to a local and an outside recipient, which a reviewer then edits", async () => {
+    await using world = await withGate({ undo_seconds: 60 });
     const { it, shown, pass } = world;
     await it.api("POST", "/api/v1/agents", { slug: "other", agent_mode: "local" });
     const { message_id: id } = await world.send(["other@e2a.localhost", outside]);
@@ -105,10 +97,10 @@ describe("the gate is asked again", () => {
   });
 });
 
-test("a message is searched once for all recipients whose turns come together, and anew for other settings", async () => {
+test("one search counts for all recipients whose turns come together, until the settings change", async () => {
   const pool = recordingPool();
   const rules = { hitl_enabled: true, hitl_rules: { patterns: ["secrets"] } };
-  await using world = await withUpstream({ undo_seconds: 60, ...rules }, { pool });
+  await using world = await withGate({ undo_seconds: 60, ...rules }, { pool });
   const { it } = world;
   const searches = () => pool.tasks.splice(0).filter(({ name }) => name === "searchOutgoing").length;
   const { message_id: id } = await world.send([outside, "bob@outside.example", "cy@outside.example"]);
@@ -156,7 +148,7 @@ for (const [what, rules] of <[string, [GateRules, GateRules]][]>[
   ["settings", [{ max_recipients: 9 }, { max_recipients: 1 }]],
   ["patterns", [{ patterns: ["Goodbye"] }, { patterns: ["How are you"] }]],
 ])
-  test(`an answer by earlier ${what} does not count for the recipient whose turn comes next`, async () => {
+  test(`an answer by earlier ${what} does not count for the next recipient`, async () => {
     await using it = await withTwoRecipients();
     await it.setRules(rules[0]);
     expect(await it.isHeld(0)).toBe(false);
@@ -217,7 +209,7 @@ test("the rest of a message that waits for a person waits too, though the gate w
 });
 
 test("bytes that were changed after the approval do not leave", async () => {
-  await using world = await withUpstream({ undo_seconds: 60, hitl_enabled: true, hitl_notify_email: false });
+  await using world = await withGate({ undo_seconds: 60, hitl_enabled: true, hitl_notify_email: false });
   const { message_id: id } = await world.send([outside]);
   await world.it.api("POST", `/api/v1/messages/${id}/approve`, undefined, { prefer: "respond-async" });
   tamper(

@@ -3,7 +3,7 @@ import type { OutboundWork } from "../store/outbound/work.ts";
 import type { AgentRow, Hold, OutboundRow, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import type { Clock } from "../util/clock.ts";
-import type { Owner } from "../util/owner.ts";
+import { type Owner, ownerOf } from "../util/owner.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
 import { gateHold } from "./gate.ts";
 import type { Outgoing } from "./outgoing.ts";
@@ -187,8 +187,4 @@ export function createGatekeeper({
       return true;
     },
   };
-}
-
-function ownerOf({ id, userId }: AgentRow): Owner {
-  return { userId, agentId: id };
 }

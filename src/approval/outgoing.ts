@@ -79,7 +79,7 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
   }
   for (const { where, text: markup, form } of texts.slice())
     if (form === "html") await openDataUrls(markup, `a file inside ${where}`, open, (one) => unsearched.push(one));
-  // A third program may read it in a third way.
+  // Besides the readings that are searched, programs may have others.
   for (const { where, text: markup, form } of texts)
     if (form === "html" && markup.length <= SEARCHED_CHARS_MAX && markupReadings(markup).length > 1)
       unsearched.push({ name: where, why: "unreadable" });

@@ -1,21 +1,21 @@
-/** The bytes of a file as programs show them: which charset they use depends on the program. */
 import { isUtf8 } from "node:buffer";
+import { asBuffer } from "../message/headers.ts";
 import { walkHtml } from "../message/html/walk.ts";
 import { decodeWith } from "../message/mime/charset.ts";
 
 /** The texts that bytes stand for. */
 export interface TextReadings {
-  /** Each once. The first is in the charset that is declared, or that the bytes suggest. */
+  /** Each once. The first is in the charset that is declared or that the bytes suggest. */
   texts: string[];
-  /** Whether there is none that only other programs can read. */
+  /** False if another program may read the bytes in a charset that is not decoded here. */
   isWhole: boolean;
 }
 
 /** Bytes at the beginning of a file by which text is recognised. */
-const HEAD_BYTES = 4 * 1024;
+export const HEAD_BYTES = 4 * 1024;
 /** Charsets that one file may name; a page names one or two. */
 const LABELS_MAX = 4;
-/** Bytes decoded of a charset that browsers do not know, whose every shift costs time. */
+/** Bytes decoded in a charset that browsers do not know: each shift in it costs time. */
 const RARE_BYTES_MAX = 512 * 1024;
 
 /**
@@ -23,7 +23,7 @@ const RARE_BYTES_MAX = 512 * 1024;
  * Content-Type and the file itself name, UTF-8, and those that programs take for granted if nothing fits. Linear.
  */
 export function textReadings(content: Uint8Array, contentType: string): TextReadings | null {
-  const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+  const bytes = asBuffer(content);
   const type = (contentType.split(";")[0] ?? "").trim().toLowerCase();
   const isDeclared = /^text\/|^message\/|[/+](?:json|xml|yaml|x-yaml|javascript|sql|x-sh|csv)$/.test(type);
   const declared = decodedBy(charsetsIn(contentType), bytes);
@@ -35,9 +35,9 @@ export function textReadings(content: Uint8Array, contentType: string): TextRead
     const wide = marked ?? wideCharset(bytes) ?? declared.wide;
     if (!wide && !isDeclared && declared.texts.length === 0) return null;
     const decoded = wide ? [new TextDecoder(wide).decode(bytes)] : [];
-    // UTF-32, or a stray zero: the letters are between the zeros.
-    // What only begins like text, as an archive behind a text does, has halves of surrogates.
+    // An archive after a text in UTF-16 decodes to lone surrogates.
     const isText = wide !== null && !decoded.some((text) => text.includes("\ufffd"));
+    // In UTF-32, or around a stray zero, the letters are between the zeros.
     const texts = [...decoded, ...declared.texts, latin1(bytes).replaceAll("\0", "")];
     return { texts: [...new Set(texts)], isWhole: isWhole && isText };
   }
@@ -108,17 +108,17 @@ function decoderOf(label: string): TextDecoder | null {
   }
 }
 
-/** Whether a label means UTF-16, in which no declaration can be read that stands inside the file. */
+/** Whether a label means UTF-16. A file whose declaration can be read as ASCII is in another charset. */
 function isWide(label: string): boolean {
   return decoderOf(label)?.encoding.startsWith("utf-16") ?? false;
 }
 
 /** Charsets of East Asia, which programs there take for granted, and browsers guess. */
 const eastAsian = ["gb18030", "shift_jis", "big5", "euc-jp", "euc-kr"] as const;
-/** What shows as ASCII letters or as nothing, though its bytes do not. In text of another charset, it is rare. */
+/** Characters that show as ASCII letters or as nothing. Text wrongly decoded in another charset rarely has one. */
 const disguised = /[\u2100-\u218f\u2460-\u24ff\u3200-\u33ff\uff01-\uff5e\p{Default_Ignorable_Code_Point}]/u;
 
-/** The bytes in the charsets of East Asia that they may be in, or that have something disguised. */
+/** The bytes in each charset of East Asia in which they are valid or have something disguised. */
 function eastAsianReadings(bytes: Buffer): string[] {
   return eastAsian
     .map((label) => new TextDecoder(label as Bun.Encoding).decode(bytes))
@@ -142,7 +142,7 @@ function wideCharset(bytes: Buffer): "utf-16le" | "utf-16be" | null {
   return even > end / 8 && odd < even / 8 ? "utf-16be" : null;
 }
 
-/** How ISO-2022-JP switches charsets. A page can name that charset itself; browsers then show nothing there. */
+/** How ISO-2022-JP switches charsets. Browsers that decode it show nothing there. */
 const switches = /\x1b[($]/;
 
 /** Whether bytes that are not UTF-8 are text in another charset: almost none are control characters. */
@@ -158,5 +158,5 @@ function looksLikeText(bytes: Buffer): boolean {
 
 /** One character for each byte. */
 export function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  return asBuffer(bytes).toString("latin1");
 }

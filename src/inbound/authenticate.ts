@@ -5,22 +5,22 @@ import { spf as evaluateSpf } from "mailauth/lib/spf/index.js";
 import type { ArcResult, Authentication, DkimResult, DmarcResult, Envelope, SpfResult, Verdict } from "../mail.ts";
 import { splitAddress } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
-import type { HeaderBlock, WholeHeader } from "../message/headers.ts";
-import { asBuffer, scanHeaders } from "../message/headers.ts";
+import { asBuffer, type HeaderBlock, scanHeaders, type WholeHeader } from "../message/headers.ts";
 import { hasTextInHeader, scanStructure } from "../message/mime/structure.ts";
 import { DnsError, type DnsType, type Resolver } from "../net/dns.ts";
 import { asciiLabels, type HostName, hostName, sameOrganization } from "../net/host-name.ts";
 import { type Clock, systemClock } from "../util/clock.ts";
 import { authenticationResults, domainCheck } from "./authentication-results.ts";
 import { verifyDkim } from "./dkim-verify.ts";
-import type { SignatureName, VerifiedSignature } from "./signatures.ts";
 import {
   isReadAlike,
   proofGap,
+  type SignatureName,
   selectSignatures,
   signatureFrom,
   signatureNames,
   unsignedFields,
+  type VerifiedSignature,
 } from "./signatures.ts";
 
 export interface AuthenticateOptions {
@@ -38,7 +38,7 @@ export interface AuthenticateOptions {
    * Whether the message is known to say something else without the white space that relaxed canonicalization ignores.
    * Relaxed signatures then prove nothing. Default: its parts are looked at, not its words.
    */
-  hangsOnSpaces?: boolean;
+  dependsOnSpaces?: boolean;
   /** The message's header, if the caller has scanned it to its end. */
   block?: WholeHeader | null;
   clock?: Clock;
@@ -255,7 +255,7 @@ async function checkDkim(
   raw: Uint8Array,
   block: HeaderBlock,
   author: Author | null,
-  { hangsOnSpaces: saysOther = false }: AuthenticateOptions,
+  { dependsOnSpaces: wordsDependOnSpaces = false }: AuthenticateOptions,
   budget: Budget,
 ): Promise<Signed> {
   const { bytes, skipped } = selectSignatures(raw, block, author?.domain ?? null);
@@ -265,19 +265,20 @@ async function checkDkim(
   const named = verified.then((found): Signed => {
     const { headerFrom, fromFields, results, arc } = found;
     const passes = results.some((row) => row.status.result === "pass");
-    const signed = {
-      block,
+    const message = {
       // A verifier takes words at the end of the header for a part of the last field, which may not be signed.
       isReadAlike: isReadAlike(found.fields, raw, block) && !hasTextInHeader(raw, block),
-      partsHangOnSpaces: passes && hangsOnSpaces(raw, block),
-      wordsHangOnSpaces: saysOther,
+      partsDependOnSpaces: passes && dependsOnSpaces(raw, block),
+      wordsDependOnSpaces,
     };
     const [from] = headerFrom;
     const parts = fromFields === 1 && headerFrom.length === 1 && from ? splitAddress(from) : null;
     const domain = parts && hostName(parts.domain);
     return {
       signatures: [
-        ...results.filter((row) => row.status.result !== "none").map((row) => checkedSignature(row, signed, budget)),
+        ...results
+          .filter((row) => row.status.result !== "none")
+          .map((row) => checkedSignature(row, block, message, budget)),
         ...skipped.map((name) => unchecked(name, "policy", "too many or too long signatures")),
       ],
       author: parts && domain && `${parts.local}@${domain}`,
@@ -293,10 +294,10 @@ const DELIMITER_CHARS_MAX = 80;
 const structureLimits = { maxParts: 10_000, maxDepth: 100, maxHeaderBytes: 8 * 1024 * 1024 };
 
 /** Whether white space that relaxed canonicalization ignores (RFC 6376 3.4.4) decides what the message's parts are. */
-function hangsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
+function dependsOnSpaces(raw: Uint8Array, block: HeaderBlock): boolean {
   const body = asBuffer(raw).subarray(block.bodyStart);
   if (!body.includes(" \r\n") && !body.includes("\t\r\n") && !hasSpacedDashes(body)) return false;
-  return scanStructure(raw, block, structureLimits).hangsOnSpaces;
+  return scanStructure(raw, block, structureLimits).dependsOnSpaces;
 }
 
 /** Whether any line begins with two hyphens and contains white space, like the delimiters of some mail programs. */
@@ -308,10 +309,8 @@ function hasSpacedDashes(body: Buffer): boolean {
 
 function checkedSignature(
   row: DKIMResult,
-  {
-    block,
-    ...alike
-  }: { block: HeaderBlock } & Omit<VerifiedSignature, "testing" | "unsignedBodyBytes" | "isRelaxed" | "signedFields">,
+  block: HeaderBlock,
+  message: Pick<VerifiedSignature, "isReadAlike" | "partsDependOnSpaces" | "wordsDependOnSpaces">,
   budget: Budget,
 ): CheckedSignature {
   const { result, testing, underSized } = row.status;
@@ -325,7 +324,7 @@ function checkedSignature(
   if (exceedsBody(row)) return unchecked(name, "fail");
   const signedFields = (row.signingHeaders?.keys ?? "").toLowerCase().split(": ");
   const isRelaxed = /relaxed/i.test(row.format ?? "");
-  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isRelaxed, ...alike }, block);
+  const gap = proofGap({ testing, unsignedBodyBytes: underSized, signedFields, isRelaxed, ...message }, block);
   return { ...name, result: gap ? "policy" : "pass", gap, signedFields };
 }
 

@@ -200,7 +200,7 @@ describe("a bounce", () => {
     expect((await world.send("alice@outside.example")).status).toBe(422);
   });
 
-  test("of an address that many stand behind says the worst of them", async () => {
+  test("of an alias reports its worst status", async () => {
     await using world = await withUpstream();
     const { it, smtp } = world;
     const { body } = await world.send("alice@outside.example");
@@ -257,7 +257,7 @@ describe("a bounce", () => {
     expect(await outbound(world.it, body.message_id)).toMatchObject({ recipients: [{ status: "bounced" }] });
   });
 
-  test("that somebody made up changes nothing", async () => {
+  test("that is forged changes nothing", async () => {
     await using world = await withUpstream();
     const { it, smtp } = world;
     const { body } = await world.send("alice@outside.example");

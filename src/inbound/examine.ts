@@ -12,7 +12,7 @@ import { hideSignatures } from "../return-path.ts";
 import { Failure } from "../util/errors.ts";
 import { authenticate, type IsHosted } from "./authenticate.ts";
 import { withoutReturnPaths } from "./hidden-return-path.ts";
-import { hangsOnUnsignedSpaces } from "./unsigned-spaces.ts";
+import { dependsOnUnsignedSpaces } from "./unsigned-spaces.ts";
 
 /** One message to be examined; its bytes are passed separately. */
 export interface Examination {
@@ -55,14 +55,13 @@ export interface ExaminedMessage extends Automation {
 
 /**
  * Does all the work on a message that costs processor time: count hops → recognise reports → authenticate → trace →
- * read; and anew without the signatures if what the message says hangs on white space that they ignore. It is pure except
- * for its questions to DNS and to the store, and takes and returns plain data, because it runs
- * in a child process.
+ * read. If what the message says depends on white space that relaxed signatures ignore, the last three are repeated
+ * without those signatures. It is pure except for its questions to DNS and to the store, and takes and returns plain
+ * data, because it runs in a child process. Throws Failure `mail_loop`.
  *
  * The message is read as it is stored, so that a field that was removed as forged cannot reappear by another way.
  * @param failure Why reading the whole message failed before, if it did. It is among the defects, and only the header
  * and the raw text are read.
- * Throws Failure `mail_loop`.
  */
 export async function examine(
   raw: Uint8Array,
@@ -97,14 +96,14 @@ export async function examine(
     const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
     const mail = await readMail(stored, withTrace, failure, known, budget);
     const isDoubtful =
-      isProvenBySignature(verdict) && (await hangsOnUnsignedSpaces(stored, mail, withTrace, failure, budget));
+      isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, mail, withTrace, failure, budget));
     return { verdict, trace, stored, mail, isDoubtful };
   };
   let read = await readWith(
     job.verdict ? unlessDoubtful(job.verdict, header ?? scanHeaders(raw)) : await authenticate(raw, envelope, asking),
   );
   // The answers of DNS are known by now.
-  if (read.isDoubtful) read = await readWith(await authenticate(raw, envelope, { ...asking, hangsOnSpaces: true }));
+  if (read.isDoubtful) read = await readWith(await authenticate(raw, envelope, { ...asking, dependsOnSpaces: true }));
   const { stored, trace, verdict } = read;
   const mail = toReturnPath ? withoutReturnPaths(read.mail) : read.mail;
   const automation = automationOf(mail.headers, envelope.mailFrom);

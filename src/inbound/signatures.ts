@@ -90,21 +90,9 @@ function printable(text: string): string {
 
 /** Fields that readers show or rely on and that RFC 5322 3.6, RFC 2045 or RFC 2183 allow once. */
 const singletons = [
-  "from",
-  "sender",
-  "reply-to",
-  "to",
-  "cc",
-  "subject",
-  "date",
-  "message-id",
-  "in-reply-to",
-  "references",
-  "mime-version",
-  "content-type",
-  "content-transfer-encoding",
-  // RFC 2183: turns the body into a file.
-  "content-disposition",
+  ...["from", "sender", "reply-to", "to", "cc", "subject", "date", "message-id", "in-reply-to", "references"],
+  // RFC 2183: Content-Disposition turns the body into a file.
+  ...["mime-version", "content-type", "content-transfer-encoding", "content-disposition"],
 ];
 
 /** What a verifier found out about a cryptographically valid signature. */
@@ -115,10 +103,10 @@ export interface VerifiedSignature {
   unsignedBodyBytes?: number;
   /** The result of `isReadAlike`. */
   isReadAlike: boolean;
-  /** `hangsOnSpaces` of `Structure`. */
-  partsHangOnSpaces: boolean;
-  /** The result of `hangsOnUnsignedSpaces`. */
-  wordsHangOnSpaces: boolean;
+  /** `dependsOnSpaces` of `Structure`. */
+  partsDependOnSpaces: boolean;
+  /** The result of `dependsOnUnsignedSpaces`. */
+  wordsDependOnSpaces: boolean;
   /** Whether it ignores white space in the header or in the body. */
   isRelaxed: boolean;
   /** Lower-cased names of the signed fields, one per signed occurrence. */
@@ -161,10 +149,10 @@ export function proofGap(signature: VerifiedSignature, block: HeaderBlock): stri
   if (signature.testing) return "testing key";
   if (signature.unsignedBodyBytes) return "body longer than signed";
   if (!signature.isReadAlike) return "header can be read in two ways";
-  if (signature.partsHangOnSpaces) return "parts depend on unsigned white space";
-  if (signature.wordsHangOnSpaces && signature.isRelaxed) return "words depend on unsigned white space";
+  if (signature.partsDependOnSpaces) return "parts depend on unsigned white space";
+  if (signature.wordsDependOnSpaces && signature.isRelaxed) return "words depend on unsigned white space";
   for (const name of singletons) {
-    const present = block.fields.filter((field) => field.key === name).length;
+    const present = fieldsNamed(block, name).length;
     const signed = signature.signedFields.filter((key) => key === name).length;
     if (signed > 0 && signed < present) return "repeated header field";
   }

@@ -5,7 +5,7 @@ import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { defect } from "../message/defects.ts";
 import { HtmlBudget } from "../message/html/budget.ts";
 import { readMail } from "../message/read.ts";
-import { hangsOnUnsignedSpaces } from "./unsigned-spaces.ts";
+import { dependsOnUnsignedSpaces } from "./unsigned-spaces.ts";
 
 const key = signingKey("victim.example");
 const bot = "bot@e2a.localhost";
@@ -240,19 +240,19 @@ describe("white space that no signature covers", () => {
     expect(report.text).toBe("OK 1\n".repeat(28_000).trim());
   });
 
-  test.each<[name: string, hangs: boolean, body: string]>([
+  test.each<[name: string, depends: boolean, body: string]>([
     ["honest gaps do not count", false, columns],
     ["nor do those of more text than is shown", false, "Item         Price    \r\n".repeat(30_000)],
     ["but those that push words out of it do", true, `Pay Bob${spaces(2_000_000)}but not yet\r\n${columns}`],
-  ])("of mail that could not be read, %s", async (_name, hangs, body) => {
+  ])("of mail that could not be read, %s", async (_name, depends, body) => {
     const raw = plainMail({ from: "Ann <ann@victim.example>", messageId: "<1@victim.example>", body });
     const limits = { maxParts: 100, maxDepth: 10, maxHeaderBytes: 1 << 20 };
     const failure = defect("reading_failed");
     const mail = await readMail(raw, limits, failure);
-    expect(await hangsOnUnsignedSpaces(raw, mail, limits, failure, new HtmlBudget())).toBe(hangs);
+    expect(await dependsOnUnsignedSpaces(raw, mail, limits, failure, new HtmlBudget())).toBe(depends);
   });
 
-  test("nothing hangs on it if a signature covers it", async () => {
+  test("does no harm if a signature covers it", async () => {
     const body = joined.replace("never.", "never. ").replace("wrote:", "wrote: ");
     expect((await received(await signed({ ...flowed, body }))).verified).toBe(false);
     expect((await received(await signed({ ...flowed, body }, "simple/simple"))).verified).toBe(true);

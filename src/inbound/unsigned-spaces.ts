@@ -31,7 +31,7 @@ const ATTACHED_FIELDS_MAX = 1_000;
  * @param failure Why it could not be read, if so. What it then says is its header and its raw text.
  * @param budget What `mail` was read with.
  */
-export async function hangsOnUnsignedSpaces(
+export async function dependsOnUnsignedSpaces(
   raw: Uint8Array,
   mail: ReadWords,
   limits: ReadLimits,
@@ -57,10 +57,11 @@ async function saysTheSame(
   return isSame(mail, await readWords(other, limits, failure, null, budget)) && budget.isSpent === wasSpent;
 }
 
-/** What is left for reading attached messages: how many, of how many bytes, and their HTML. */
+/** What is left for reading attached messages again. */
 interface Left {
   messages: number;
   bytes: number;
+  /** For their HTML, in both forms. */
   budget: HtmlBudget;
 }
 
@@ -105,8 +106,8 @@ function isBuiltAlike(content: Uint8Array, other: Uint8Array, limits: ReadLimits
 /** The fields and parts of a message without their white space; null if white space decides what they are. */
 function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | null {
   const block = scanHeaders(raw, { bytesMax: limits.maxHeaderBytes, fieldsMax: ATTACHED_FIELDS_MAX });
-  const { excess, hangsOnSpaces, root } = scanStructure(raw, block, limits);
-  if (block.cut || excess !== null || hangsOnSpaces) return null;
+  const { excess, dependsOnSpaces, root } = scanStructure(raw, block, limits);
+  if (block.cut || excess !== null || dependsOnSpaces) return null;
   const built = [block.fields.map(({ binary, key }) => `${key}:${bare(binary)}`)];
   const add = ({ bytes, end, header, parts, start }: MimePart): boolean => {
     if (parts.length > 0) return parts.every(add);
@@ -118,6 +119,7 @@ function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | n
   };
   return add(root) ? JSON.stringify(built) : null;
 }
+
 /** Whether two readings differ only in white space, and in the marks of quotes, of which each line has one. */
 function isSame(a: ReadWords, b: ReadWords): boolean {
   if (factsOf(a) !== factsOf(b) || bare(a.subject) !== bare(b.subject)) return false;

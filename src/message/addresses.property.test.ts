@@ -67,7 +67,7 @@ test("an address that is read is in its one spelling: reading it again gives the
     { share: 5 },
   ));
 
-test("an address is all that stands where one has to, never a part of it", () =>
+test("an address is the whole text where one must be, never a part of it", () =>
   holds(
     fc.property(anyText, (text) => {
       const read = readMailbox(text);

@@ -1,6 +1,7 @@
 import { isAscii } from "node:buffer";
 import { randomBytes } from "node:crypto";
 import type { HeaderField, OutboundAttachment, OutboundMail } from "../mail.ts";
+import { writtenDate } from "./date.ts";
 import { idField, isMessageId, mailboxField, textField } from "./fields.ts";
 import { cleanFilename } from "./text/clean.ts";
 
@@ -52,7 +53,7 @@ export async function compose(mail: OutboundMail): Promise<Buffer> {
     mailboxField("Cc", mail.cc),
     textField("Subject", mail.subject),
     messageId,
-    `Date: ${mail.date.toUTCString().replace("GMT", "+0000")}\r\n`,
+    `Date: ${writtenDate(mail.date)}\r\n`,
     idField("In-Reply-To", mail.inReplyTo === null ? [] : [mail.inReplyTo]),
     idField("References", boundedReferences(mail.references)),
     "Auto-Submitted: auto-generated\r\n",
@@ -206,8 +207,8 @@ const typeParameter = /^\s*([a-z]+)\s*=\s*"?([\w.+:-]{1,100})"?\s*$/i;
 const typeParameters = new Set(["charset", "method", "format", "profile", "version"]);
 
 /**
- * The type with its harmless parameters, each once. Types whose content must itself be MIME, and invalid types (RFC 2045 5.1),
- * become application/octet-stream.
+ * The type with its harmless parameters, each once. Types whose content must itself be MIME, and invalid types (RFC 2045
+ * 5.1), become application/octet-stream.
  */
 function safeContentType(given: string): string {
   const [type = "", ...parameters] = given.split(";");

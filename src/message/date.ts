@@ -10,3 +10,8 @@ export function readDate(field: string): Date | null {
   const date = new Date(text);
   return date.getTime() > 0 && date.getUTCFullYear() < 10_000 ? date : null;
 }
+
+/** Writes a date for a Date or Received field (RFC 5322 3.3), in UTC. */
+export function writtenDate(date: Date): string {
+  return date.toUTCString().replace("GMT", "+0000");
+}

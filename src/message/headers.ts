@@ -1,6 +1,6 @@
 import { decodeWith, isMostlyUtf8 } from "./mime/charset.ts";
 
-/** One header field where it stands in the raw bytes. */
+/** One header field, and where it is in the raw bytes. */
 export interface RawField {
   /** Name as written, without white space. */
   name: string;
@@ -113,7 +113,7 @@ export function* walkFields(
 
 /**
  * A name without case, and without any character but letters and digits: of a field's `key`, or of the line that begins
- * at `start`, up to its colon. Cut off behind 64 letters.
+ * at `start`, up to its colon. Cut off after 64 letters.
  */
 export function foldedName(text: string, start = 0): string {
   let name = "";

@@ -1,4 +1,5 @@
 import type { Mailbox } from "../mail.ts";
+import { writtenDate } from "./date.ts";
 import { escapeText } from "./html/escape.ts";
 import { htmlFromText } from "./html/from-text.ts";
 import { forwardedLine, quoteTags } from "./html/quote-markup.ts";
@@ -82,7 +83,7 @@ export function withForwarded(own: Texts, original: Quotable): Texts {
   const { text, html } = bounded(original);
   const rows: [name: string, value: string][] = [
     ["From", authorOf(original)],
-    ["Date", original.date.toUTCString().replace("GMT", "+0000")],
+    ["Date", writtenDate(original.date)],
     ["Subject", original.subject],
     ["To", named(original.to)],
     ["Cc", named(original.cc)],
@@ -130,16 +131,16 @@ function aroundQuote(html: string): { before: string; after: string } {
   if (last !== undefined) return { before: html.slice(0, last), after: html.slice(last) };
   // Each one costs a walk.
   const tried = closers.slice(0, html.length > QUOTED_HTML_CHARS_MAX ? 1 : closers.length);
-  return { before: html + (tried.find((closer) => isTag("body-end", html + closer)) ?? ""), after: "" };
+  return { before: html + (tried.find((closer) => isClosed(html + closer)) ?? ""), after: "" };
 }
 
 /** Whether an end tag after the HTML would be one, and not words of what it leaves open. */
-function isTag(name: string, html: string): boolean {
+function isClosed(html: string): boolean {
   let isFound = false;
-  walkHtml(`${html}</${name}>`, {
+  walkHtml(`${html}</body-end>`, {
     text() {},
-    end(found) {
-      isFound ||= found === name;
+    end(name) {
+      isFound ||= name === "body-end";
     },
   });
   return isFound;

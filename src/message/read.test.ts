@@ -147,7 +147,7 @@ describe("header", () => {
     ["two ids in one pair of brackets", ["References: <1@x 2@x>"], { references: ["<1@x>", "<2@x>"] }],
     ["ids without brackets among others", ["References: 1@x <2@x>,3@x"], { references: ["<1@x>", "<2@x>", "<3@x>"] }],
     [
-      "an id behind its author",
+      "an id after its author",
       ['In-Reply-To: Message from ann@example.com of "Monday" <1@x>'],
       { inReplyTo: ["<1@x>", "<ann@example.com>"] },
     ],
@@ -166,14 +166,14 @@ describe("header", () => {
     ["an odd parenthesis", ["From: 111(aaa）<bb@example.com>"], { from: one("bb@example.com") }],
     ["a link to an address", ["From: <mailto:alice@example.com>"], { from: one("alice@example.com") }],
     ["an address in square brackets", ["From: Alice [mailto:alice@example.com]"], { from: one("alice@example.com") }],
-    ["two addresses, of which none stands out", ['From: "a@example.com, b@example.com'], { from: [] }],
+    ["two addresses in one open quote", ['From: "a@example.com, b@example.com'], { from: [] }],
     ["white space around dots", ["From: jdoe@test   . example"], { from: one("jdoe@test.example") }],
     [
       "white space in brackets",
       ["From: J <jdoe@ test . example>"],
       { from: [{ address: "jdoe@test.example", name: "J" }] },
     ],
-    ["a sentence behind an address", ["Reply-To: jdoe@test.example. Thanks"], { from: [] }],
+    ["a sentence after an address", ["Reply-To: jdoe@test.example. Thanks"], { from: [] }],
     [
       "raw bytes in an encoded word",
       ["Subject: =?utf-8?Q?Fr\xc3\xb6sche?="].map((line) => Buffer.from(line, "latin1").toString()),
@@ -361,7 +361,7 @@ describe("body", () => {
     expect(mail.defects).toEqual([]);
   });
 
-  test("HTML behind an alternative that is not closed is in the text", async () => {
+  test("HTML after an alternative that is not closed is in the text", async () => {
     const open = alternative("Hi", "<p>Hello</p>").slice(2, -2);
     const mixed = ["Content-Type: multipart/mixed; boundary=m", "", "--m", ...open];
     const mail = await read(...dated, ...mixed, "--m", "Content-Type: text/html", "", "<p>More</p>", "--m--", "");
@@ -529,12 +529,12 @@ describe("what was wrong is said, and the rest delivered", () => {
       { text: "Hi" },
     ],
     [
-      "too many parts behind a boundary that ends in a space",
+      "too many parts after a boundary that ends in a space",
       [...dated, 'Content-Type: multipart/mixed; boundary="b "', "", ...Array(60).fill("--b\r\n\r\nHi")],
       "parts_exceeded",
     ],
     [
-      "too many parts behind delimiters with white space",
+      "too many parts after delimiters with white space",
       [...mixed, ...Array(60).fill("--b \t\r\n\r\nHi")],
       "parts_exceeded",
     ],

@@ -357,7 +357,7 @@ function readMailboxes(block: HeaderBlock, charset: string | null): Mailboxes & 
   return { from: take("from"), replyTo: take("reply-to"), to: take("to"), cc: take("cc"), isCut };
 }
 
-/** Values of all fields of this name, up to ADDRESS_FIELD_CHARS_MAX. A cut value ends behind a whole mailbox. */
+/** Values of all fields of this name, up to ADDRESS_FIELD_CHARS_MAX. A cut value ends after a whole mailbox. */
 function addressField(block: HeaderBlock, key: string, charset: string | null): { values: string[]; isCut: boolean } {
   const values: string[] = [];
   let left = ADDRESS_FIELD_CHARS_MAX;
@@ -398,7 +398,7 @@ function readAddress(text: string): string | null {
   return Buffer.byteLength(whole) <= ADDRESS_BYTES_MAX ? whole : null;
 }
 
-/** A list without the quote that is never closed, which would make one name of all addresses behind it. */
+/** A list without the quote that is never closed, which would make one name of all addresses after it. */
 function closedQuotes(value: string): string {
   const plain = value.replace(/\\./g, "");
   if (plain.split('"').length % 2 === 1) return value;

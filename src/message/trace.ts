@@ -3,6 +3,7 @@ import type { Envelope, Verdict } from "../mail.ts";
 import { asciiDomain } from "../net/host-name.ts";
 import { concatInSteps } from "../util/concat.ts";
 import { Failure } from "../util/errors.ts";
+import { writtenDate } from "./date.ts";
 import {
   findBody,
   foldedName,
@@ -149,7 +150,7 @@ function traceFields({ envelope, hostname, id, verdict, recipient }: TraceOption
   const fields = [
     `Return-Path: <${path(envelope.mailFrom)}>`,
     fold(`Authentication-Results: ${verdict.authenticationResults}`),
-    fold(`Received: ${receivedClauses(envelope, hostname, id, recipient)}; ${rfc5322Date(envelope.receivedAt)}`),
+    fold(`Received: ${receivedClauses(envelope, hostname, id, recipient)}; ${writtenDate(envelope.receivedAt)}`),
   ];
   return fields.map((field) => `${field}\r\n`).join("");
 }
@@ -181,10 +182,6 @@ function heloName(helo: string): string {
 function path(address: string): string {
   const unwanted = address.startsWith('"') ? /[\x00-\x1f<>\x7f]/g : /[\x00-\x20<>\x7f]/g;
   return address.slice(0, 320).replace(unwanted, "");
-}
-
-function rfc5322Date(date: Date): string {
-  return date.toUTCString().replace("GMT", "+0000");
 }
 
 /** Folds at spaces (RFC 5322 2.2.3); continuation lines begin with a tab. */

@@ -38,8 +38,8 @@ test("DNS gives IPv4 first, and either kind is enough", async () => {
   expect(await it.addressesOf("both.test")).toEqual(["192.0.2.1", "2001:db8::1"]);
   expect(await it.addressesOf("four.test")).toEqual(["192.0.2.4"]);
   expect(await it.addressesOf("six.test")).toEqual(["2001:db8::6"]);
-  expect(it.addressesOf("none.test")).rejects.toMatchObject({ code: "ENODATA" });
-  expect(it.addressesOf("gone.test")).rejects.toMatchObject({ code: "ENOTFOUND" });
+  await expect(it.addressesOf("none.test")).rejects.toMatchObject({ code: "ENODATA" });
+  await expect(it.addressesOf("gone.test")).rejects.toMatchObject({ code: "ENOTFOUND" });
 });
 
 test("the hosts file comes before DNS, and is read again after a change", async () => {
@@ -59,8 +59,8 @@ test("the operating system is asked for names that DNS says do not exist, and fo
   expect(await it.addressesOf("printer.local")).toEqual(["10.0.0.5"]);
   expect(await it.addressesOf("known.test")).toEqual(["192.0.2.1"]);
   // Its name server could stay silent towards the operating system, too.
-  expect(it.addressesOf("silent.test")).rejects.toMatchObject({ code: "ETIMEOUT" });
-  expect(it.addressesOf("broken.test")).rejects.toMatchObject({ code: "ESERVFAIL" });
+  await expect(it.addressesOf("silent.test")).rejects.toMatchObject({ code: "ETIMEOUT" });
+  await expect(it.addressesOf("broken.test")).rejects.toMatchObject({ code: "ESERVFAIL" });
   expect(it.asked).toEqual(["printer.local"]);
 });
 
@@ -91,7 +91,7 @@ test("the operating system is asked for one name at a time, and for none whose c
   expect(await last).toEqual(["10.0.0.3"]);
 });
 
-test("names that wait for the operating system have a limit", async () => {
+test("only so many names wait for the operating system", async () => {
   const answer = Promise.withResolvers<{ address: string }[]>();
   await using it = await lookups({}, { system: () => answer.promise });
   const all = Array.from({ length: 30 }, (_, i) => it.addressesOf(`h${i}.local`));
@@ -108,7 +108,7 @@ test("the system knows localhost", async () => {
   expect(["127.0.0.1", "::1"]).toContain(found[0] as string);
 });
 
-test("webhooks are looked up by the server's resolver also without configured name servers", async () => {
+test("the server's own resolver looks webhooks up, even without configured name servers", async () => {
   await using sink = startSink();
   await using dns = await startDnsServer({ "hook.test": { A: ["127.0.0.1"] } });
   const resolver = createResolver({ servers: [dns.address], clock: systemClock, timeoutMs: 2_000, cacheEntries: 100 });

@@ -5,8 +5,8 @@ import type { Log } from "../util/log.ts";
 /** Acks that one write stores. It takes some milliseconds, in which other writes wait. */
 const AT_ONCE = 500;
 /**
- * Acks of an agent that wait beyond one for each frame that its consumers were sent: what one connection may say at once
- * (see `Consumer`). The others are forgotten, so clients that connect, acknowledge anything and leave fill no memory.
+ * Acks of an agent that may wait beyond one for each frame sent to it: what one connection may send at once (see
+ * `Consumer`). More are dropped, so that clients that connect, acknowledge anything and leave cannot fill the memory.
  */
 const BEYOND_SENT_MAX = 3_000;
 
@@ -15,7 +15,7 @@ type Acknowledging = Readonly<{ id: string; userId: string }>;
 
 /** The acknowledgements of all consumers of this process. */
 export interface Acks {
-  /** `isOfSent`: the consumer was sent a frame for it, on this connection. Whether it is connected then is no matter. */
+  /** `isOfSent`: it answers a frame that was sent on this connection. An ack counts even if the connection ends. */
   add(agent: Acknowledging, messageId: string, isOfSent: boolean): void;
   /** Resolves when no ack waits. */
   stored(): Promise<void>;

@@ -86,7 +86,7 @@ describe("a consumer that stops reading", () => {
     expect(numbersOf(slow.texts())).toEqual(upTo(many));
   });
 
-  test("and asks with pings all the same is not answered for ever", async () => {
+  test("and keeps sending pings is closed", async () => {
     await using it = await appWithBot();
     await using slow = await it.connect();
     slow.pause();
@@ -132,7 +132,7 @@ test("a consumer is pinged every half minute, and closed when it has not answere
   expect(await client.closed()).toEqual({ code: 1001, reason: "ping timeout" });
 });
 
-test("what acknowledges without end is closed; acks of what it got all count", async () => {
+test("a client that acknowledges without end is closed, and its acks of frames count", async () => {
   await using it = await appWithBot();
   await store(it.t, 300);
   await using client = await it.connect();
@@ -146,7 +146,7 @@ test("what acknowledges without end is closed; acks of what it got all count", a
   expect(await client.closed()).toEqual({ code: 1008, reason: "too many frames" });
 });
 
-test("a client may come back, acknowledge what it got on an earlier connection, and leave at once", async () => {
+test("a client may reconnect, acknowledge the frames of an earlier connection, and leave at once", async () => {
   await using it = await appWithBot();
   await store(it.t, 2_000);
   await using early = await it.connect();
@@ -365,7 +365,7 @@ test("attempts to connect count as requests do", async () => {
   await (await connect())[Symbol.asyncDispose]();
 });
 
-describe("a client that has nothing to say is closed when it says too much", () => {
+describe("a client that sends too many frames is closed", () => {
   const tooMany = { code: 1008, reason: "too many frames" };
 
   for (const [what, kind, payload, allowed] of [
@@ -384,7 +384,7 @@ describe("a client that has nothing to say is closed when it says too much", () 
       await client.ended;
     });
 
-  test("to an event log, as on any socket", async () => {
+  test("to an event log", async () => {
     await using it = await appWithBot();
     const path = `${it.t.app.httpUrl.replace(/^http/, "ws")}/api/v1/events/ws`;
     await using client = await SocketClient.open(path, it.t.key);
@@ -395,7 +395,7 @@ describe("a client that has nothing to say is closed when it says too much", () 
     expect(await other.closed).toEqual({ code: 1009, reason: "message too large" });
   });
 
-  test("but a few frames a second are welcome, and any number of acks", async () => {
+  test("but may send some frames a second, and an ack of each frame that it gets", async () => {
     await using it = await appWithBot();
     await store(it.t, 3);
     await using client = await it.connect();

@@ -9,7 +9,7 @@ import { CLOSE, type HubSocket, LiveSocket, type Proof, type SocketDeps } from "
 const PAGE = 100;
 /** Longest id that an ack may have; ours have 36 characters. */
 const ACK_ID_MAX = 64;
-/** Acks of frames that a client got on an earlier connection; more count as other frames do. */
+/** Acks that a client may send for frames of earlier connections; more count as other frames do. */
 const ACKS_OF_EARLIER = 2_000;
 
 /** An agent as it was at the handshake. One that is later made under the same address is a different agent. */
@@ -22,7 +22,7 @@ export class Consumer extends LiveSocket {
   private committed = 0;
   private paused = false;
   private unreadOnly = true;
-  /** Frames that it was sent and has not acknowledged, as far as it acknowledges each once. */
+  /** Frames sent less acks received. */
   private unacknowledged = 0;
   private acksOfEarlier = ACKS_OF_EARLIER;
   /** Its place in the order of all nodes' consumers; null until it has been announced. */

@@ -449,7 +449,7 @@ describe("while the store is busy", () => {
     };
   }
 
-  test("the acks of a client that left are stored, each once", async () => {
+  test("the acks of a client that has left are stored once each", async () => {
     await using it = await busyHub();
     const client = it.attach("mail");
     it.ack(client, "left", 2_000);
@@ -461,7 +461,7 @@ describe("while the store is busy", () => {
     expect(await it.counts()).toEqual({ first: 1, left: 2_000 });
   });
 
-  test("of a client that says too much, what it was allowed to say is stored", async () => {
+  test("acks within the limit are stored, also of a client that exceeds it", async () => {
     await using it = await busyHub();
     const client = it.attach("mail");
     it.ack(client, "greedy", 5_000);
@@ -469,7 +469,7 @@ describe("while the store is busy", () => {
     expect(await it.counts()).toEqual({ first: 1, greedy: 3_000 });
   });
 
-  test("clients that come, acknowledge and leave do not fill the memory, and what was sent counts all the same", async () => {
+  test("clients that connect, acknowledge and leave cannot fill the memory, and acks of frames sent are stored", async () => {
     await using it = await busyHub();
     for (const name of ["a", "b", "c", "d"]) {
       const client = it.attach("mail");

@@ -9,8 +9,8 @@ const PING_INTERVAL_MS = 30_000;
 const SLOW_MS_MAX = 30_000;
 
 /**
- * Frames that a client may send beyond one ack for each frame that it gets: so many at once, and then so many a second.
- * The next one closes the socket.
+ * Frames that a client may send besides one ack for each frame that it gets: at once, and then per second. One more
+ * closes the socket.
  */
 const FRAMES_AT_ONCE = 1_000;
 const FRAMES_PER_SECOND = 100;
@@ -88,7 +88,7 @@ export abstract class LiveSocket {
    * reads may be gone.
    */
   protected abstract readOn(isDoubtful: boolean): Promise<void>;
-  /** Takes a text of the client, which is not too long; calls `spend` unless it may send any number of such texts. */
+  /** Takes a text of at most TEXT_MAX characters. Must call `spend` unless the client may send any number of such texts. */
   protected abstract heard(text: string): void;
   /** Fields for the log. */
   protected abstract about(): Record<string, string>;

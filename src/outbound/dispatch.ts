@@ -369,7 +369,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const outcome = await send(raw)
       .then((first) => (first.kind === "eight-bit" ? encoded() : first))
       .finally(cancelEnd);
-    // Not with what `sevenBit` makes, unless that has a mistake.
+    // It could not be encoded.
     if (outcome.kind === "eight-bit")
       return settle(recipient, { kind: "refused", reply: `${upstream.settings.name} takes no 8-bit mail` });
     if (outcome.kind === "withdrawn") return { kind: "released", at: new Date(clock.now()), error: null };

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { addAgent, addOutbound, outboundFor } from "../../test/store/rows.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { outbound, withUpstream } from "../../test/support/upstream-app.ts";
 import { createGatekeeper } from "../approval/gatekeeper.ts";
 import { searchOutgoing } from "../approval/search.ts";
 import { readAttachments } from "../message/read.ts";
@@ -20,30 +21,17 @@ import { createSigningKeys } from "./signing-keys.ts";
 const minuteMs = 60_000;
 
 /** An app with an agent and a clock that stands still, and a patient upstream that answers as scripted. */
-async function withUpstream(on: ScriptedOptions["on"], connections = 10) {
-  const smtp = await scriptedSmtp(on ? { on } : {});
+async function withPatientUpstream(on: ScriptedOptions["on"], connections = 10) {
   const clock = new TestClock();
-  const it = await startTestApp({
-    set: {
-      "outbound_smtp.host": smtp.host,
-      "outbound_smtp.port": smtp.port,
-      "outbound_smtp.tls": "off",
-      "outbound_smtp.timeout": "60s",
-      "outbound_smtp.connections": connections,
-    },
-    seams: { clock },
-  });
-  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const set = { "outbound_smtp.timeout": "60s", "outbound_smtp.connections": connections };
+  const world = await withUpstream(on ? { on } : {}, { set, seams: { clock } });
+  const { it } = world;
   return {
-    ...{ it, smtp, clock },
+    ...{ ...world, clock },
     /** Submits a mail without waiting; returns its id. */
     async send(to: string): Promise<string> {
       const mail = { to: [to], subject: "Hello", body: "Hi there" };
       return (await it.api("POST", "/api/v1/send", mail, { prefer: "respond-async" })).body.message_id;
-    },
-    async [Symbol.asyncDispose]() {
-      await it[Symbol.asyncDispose]();
-      await smtp[Symbol.asyncDispose]();
     },
   };
 }
@@ -62,8 +50,6 @@ function hangingUpstream() {
   };
   return it;
 }
-
-const outbound = async (it: TestApp, id: string) => (await it.api("GET", `/api/v1/messages/${id}`)).body;
 
 /** Starts a dispatch beside the app's: it works on what the test leases for it, and on lanes only it knows. */
 async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "store" | "clock" | "routes">> = {}) {
@@ -137,7 +123,7 @@ test("mail waits for its try in memory up to 64 MiB in all, and gives back what 
 
 test("a server that stops breaks off what hangs, and it is queued again", async () => {
   const upstream = hangingUpstream();
-  await using world = await withUpstream(upstream.on);
+  await using world = await withPatientUpstream(upstream.on);
   await using own = await ownDispatch(world.it);
   const raw = Buffer.from("From: a@agents.example\r\n\r\nHi\r\n");
   const id = await own.take("upstream", raw, own.dispatch.reserve("upstream", raw.length));
@@ -156,7 +142,7 @@ test("what comes while all hands are full leaves in its order, as soon as there 
     permits += count;
     wake();
   };
-  await using world = await withUpstream(async (stage) => {
+  await using world = await withPatientUpstream(async (stage) => {
     if (stage !== "message") return undefined;
     while (permits === 0)
       await new Promise<void>((resolve) => {
@@ -228,7 +214,7 @@ test("what is queued while a claim is on its way leaves as soon as there is room
 test("an upstream that went away with mail in hand is tried again when its outage may be over", async () => {
   const [reached, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   let isAway = true;
-  await using world = await withUpstream(async (stage) => {
+  await using world = await withPatientUpstream(async (stage) => {
     if (stage !== "greeting" || !isAway) return undefined;
     reached.resolve();
     await released.promise;
@@ -251,7 +237,7 @@ test("an upstream that went away with mail in hand is tried again when its outag
 
 test("a try that goes on and on ends after a quarter of an hour, and comes again", async () => {
   const upstream = hangingUpstream();
-  await using world = await withUpstream(upstream.on);
+  await using world = await withPatientUpstream(upstream.on);
   const { it, clock, smtp } = world;
   const id = await world.send("alice@outside.example");
   await upstream.reached;

@@ -61,7 +61,7 @@ test.skipIf(process.platform === "win32")("the file is its owner's alone", async
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test("a journal that has closed writes to no file, whichever has its number now", async () => {
+test("a closed journal does not write to another file that got its descriptor", async () => {
   await using dir = await tempDir();
   const journal = openOutcomeJournal(join(dir.path, "outcomes.journal"), silentLog);
   const [early, late] = [sent(), sent()];

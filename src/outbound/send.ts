@@ -20,7 +20,7 @@ import type { Clock } from "../util/clock.ts";
 import { concatInSteps } from "../util/concat.ts";
 import { Failure, type FieldError } from "../util/errors.ts";
 import { newId } from "../util/id.ts";
-import type { Owner } from "../util/owner.ts";
+import { type Owner, ownerOf } from "../util/owner.ts";
 import type { Dispatch } from "./dispatch.ts";
 import { captureLane, localLane, type Routes } from "./routes.ts";
 
@@ -341,10 +341,6 @@ export function createSender(options: SendOptions): Sender {
     if (recipient.status !== "queued" || recipient.queue !== "ready" || recipient.error !== null) return false;
     return recipient.nextAttemptAt.getTime() - clock.now() < WAIT_MS && dispatch.outage(recipient.lane) === null;
   }
-}
-
-function ownerOf({ id, userId }: AgentRow): Owner {
-  return { userId, agentId: id };
 }
 
 function methodOf(lane: string): Method {

@@ -98,7 +98,7 @@ describe("bytes arrive as they are:", () => {
       });
 });
 
-test("8-bit mail is announced as what it is", async () => {
+test("BODY=8BITMIME announces 8-bit mail, and no other", async () => {
   await using w = await world();
   for (const raw of [mail, Buffer.from("Subject: Hi\r\n\r\nGrüße\r\n")]) await send(w, to, raw);
   const announced = w.smtp.lines
@@ -533,7 +533,7 @@ describe("stopping:", () => {
   });
 });
 
-test("whoever is stopped while it asks whether it may begin sends nothing", async () => {
+test("a send that is aborted during `mayBegin` sends nothing", async () => {
   await using w = await world();
   const stop = new AbortController();
   const mayBegin = async () => {

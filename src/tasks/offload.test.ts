@@ -49,6 +49,7 @@ describe("mail that a child does not survive", () => {
   test.each([
     ["whole", "Only part of the message was read: reading it takes too much time."],
     ["crash", "Only part of the message was read: reading it crashes the process."],
+    ["error", "Only part of the message was read: reading it fails."],
   ])("(%s) is verified and arrives as raw text with a defect; mail beside it arrives as ever", async (how, detail) => {
     await using t = await hostileApp();
     const ordinary = await signMail(plainMail({ to: bot, subject: "ordinary" }), rsa);

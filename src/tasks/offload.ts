@@ -69,7 +69,7 @@ export interface Offload {
   searchOutgoing(owner: Owner, request: SearchRequest): Promise<Search>;
   /** Mail to a reviewer about held messages; without their content if it kills a child. Failure `overloaded`. */
   reviewMail(owner: Owner, reviews: Review[], now: Date): Promise<ReviewMail>;
-  /** The page behind a reviewer's link. Fails like `attachment`. */
+  /** The page that a reviewer's link opens. Fails like `attachment`. */
   approvalPage(owner: Owner, page: { review: Review; action: "approve" | "reject"; token: string }): Promise<string>;
   /** A message as bytes, with the hash that decisions refer to. Failures: `overloaded`, `unavailable`. */
   compose(owner: Owner, mail: OutboundMail): Promise<{ raw: Buffer; contentHash: string }>;
@@ -115,11 +115,13 @@ export function createOffload(options: {
     return { output: output as TaskShapes[Name]["output"], blobs: results };
   }
 
-  const unparsed = () =>
-    unreadable("The message takes too much time or memory to parse.", "Download the raw message with /raw.");
+  const unparsed = unreadable(
+    "The message takes too much time or memory to parse.",
+    "Download the raw message with /raw.",
+  );
 
   async function attachments(owner: Owner, raw: Uint8Array, path: number[] | null, opens: boolean) {
-    const { output, blobs } = await run(owner, "attachments", { limits, opens, path }, [raw]).catch(unparsed());
+    const { output, blobs } = await run(owner, "attachments", { limits, opens, path }, [raw]).catch(unparsed);
     return output.map((attachment, i) => ({ attachment, content: blobs[i] ?? new Uint8Array() }));
   }
 
@@ -168,13 +170,9 @@ export function createOffload(options: {
     async read(owner, raw) {
       // What this server wrote on top took no room when the message was received.
       const stored = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + TRACE_BYTES_MAX };
-      try {
-        return (await run(owner, "read", { limits: stored, failure: null }, [raw])).output;
-      } catch (error) {
-        if (!(error instanceof TaskLost)) throw error;
-        const plain = run(owner, "read", { limits: stored, failure: readingFailed(error) }, [raw]);
-        return (await plain.catch(unreadable("The message cannot be read right now; try again later"))).output;
-      }
+      const read = (failure: Defect | null) => run(owner, "read", { limits: stored, failure }, [raw]);
+      const found = read(null).catch(lostTo((lost) => read(readingFailed(lost))));
+      return (await found.catch(unreadable("The message cannot be read right now; try again later"))).output;
     },
 
     async attachment(owner, raw, path) {
@@ -184,13 +182,12 @@ export function createOffload(options: {
     attachments: (owner, raw, how) => attachments(owner, raw, null, how?.opens ?? false),
 
     async attachedMessage(owner, raw, path) {
-      try {
-        return (await run(owner, "attachedMessage", { limits, path, failure: null }, [raw])).output;
-      } catch (error) {
-        if (!(error instanceof TaskLost)) throw error;
-        const plain = run(owner, "attachedMessage", { limits, path, failure: readingFailed(error) }, [raw]);
-        return (await plain.catch(unparsed())).output;
-      }
+      const read = (failure: Defect | null) => run(owner, "attachedMessage", { limits, path, failure }, [raw]);
+      return (
+        await read(null)
+          .catch(lostTo((lost) => read(readingFailed(lost))))
+          .catch(unparsed)
+      ).output;
     },
 
     async safeHtml(owner, html, { images, raw }) {
@@ -284,9 +281,8 @@ export function createOffload(options: {
       const { rest, blobs } = await apart(mail);
       const composed = run(owner, "compose", { mail: rest }, blobs);
       const made = await composed.catch(unreadable("The message takes too much time to compose."));
-      const { output } = made;
       const [raw = new Uint8Array()] = made.blobs;
-      return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), contentHash: output.contentHash };
+      return { raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength), ...made.output };
     },
 
     async sevenBit(owner, raw) {
@@ -304,6 +300,7 @@ const lossClauses = {
   time: "takes too much time",
   memory: "takes too much memory",
   crash: "crashes the process",
+  error: "fails",
 } as const;
 
 /** Stands for HTML that cannot be read: who reads the text must learn that there is another version. */
@@ -378,9 +375,10 @@ function otherwise<T>(output: T): (error: unknown) => { output: T; blobs: Uint8A
   };
 }
 
-function lostTo<T>(instead: () => Promise<T>): (error: unknown) => Promise<T> {
+/** For `catch`: tries something else instead of a lost task, and rethrows anything else. */
+function lostTo<T>(instead: (lost: TaskLost) => Promise<T>): (error: unknown) => Promise<T> {
   return (error) => {
     if (!(error instanceof TaskLost)) throw error;
-    return instead();
+    return instead(error);
   };
 }

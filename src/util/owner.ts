@@ -4,3 +4,8 @@ export interface Owner {
   /** Null for what concerns no single agent. */
   agentId: string | null;
 }
+
+/** The owner of work for one agent. */
+export function ownerOf({ id, userId }: { id: string; userId: string }): Owner {
+  return { userId, agentId: id };
+}

@@ -33,7 +33,7 @@ export interface Work<T> {
   close(graceMs: number): Promise<void>;
 }
 
-/** Starts the loop behind all due work: claim under a lease, run, look again; sleep when nothing is due. */
+/** Starts the loop that does all due work: claim under a lease, run, look again; sleep when nothing is due. */
 export function startWork<T>(options: WorkOptions<T>): Work<T> {
   const { clock, log } = options;
   const inHand = new Set<Promise<void>>();

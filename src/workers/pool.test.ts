@@ -55,10 +55,16 @@ describe("tasks in child processes", () => {
     expect(children.pids()).toHaveLength(1);
   });
 
-  test("throw their own failures", async () => {
-    const children = pool();
+  test("that throw what nobody foresaw are lost, with a line in the log", async () => {
+    const lines: string[] = [];
+    const log = createLog({ level: "info", format: "json", stream: { write: (line) => lines.push(line) } });
+    const children = pool({ log });
     const failed = await children.run("no such task", null).catch((error: Error) => error);
-    expect(String(failed)).toContain("there is no task no such task");
+    expect(failed).toBeInstanceOf(TaskLost);
+    expect(failed).toMatchObject({ loss: "error" });
+    expect(lines.map((line) => JSON.parse(line))).toMatchObject([
+      { event: "worker.task_failed", task: "no such task", error: expect.stringContaining("there is no task") },
+    ]);
   });
 
   test("ask the server, whose errors stay what they are, and may stop asking", async () => {
@@ -198,10 +204,25 @@ describe("urgent tasks", () => {
     expect((await children.run("echo", 2, [], { isUrgent: true })).output).toBe(2);
   });
 
-  test("that do not end hold up those behind them for a while, and their owner for longer", async () => {
+  test("that do not end delay the next ones for a while, and their owner for longer", async () => {
     const children = pool({ limits: { patienceMs: 50 } });
     for (let i = 0; i < 20; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: "busy" }));
     expect((await children.run("echo", 1, [], { isUrgent: true, owner: "other" })).output).toBe(1);
+  });
+
+  test("that do not end are left alone while another child may start", async () => {
+    const children = pool({ size: 2, limits: { patienceMs: 50 } });
+    const pidOf = async () => (await children.run("pid", null, [], { isUrgent: true, owner: "other" })).output;
+    for (const owner of ["a", "b"]) never(children.run("sleep", null, [], { isUrgent: true, owner }));
+    const stuck = children.pids();
+    const joined = await pidOf();
+    expect(stuck).toContain(joined as number);
+    const gone = stuck.find((pid) => pid !== joined) as number;
+    process.kill(gone, "SIGKILL");
+    await until(() => !children.pids().includes(gone));
+    const other = await pidOf();
+    expect(other).not.toBe(joined);
+    expect(await pidOf()).toBe(other);
   });
 
   test("of one owner take at most half of the queue", async () => {
@@ -212,6 +233,22 @@ describe("urgent tasks", () => {
     expect(await children.run("sleep", null, [], busy).catch(({ code }) => code)).toBe("overloaded");
     for (let i = 0; i < 4; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: String(i) }));
     expect(await children.run("sleep", null, [], { isUrgent: true }).catch(({ code }) => code)).toBe("overloaded");
+  });
+
+  test("have room for some bytes, and one owner's for half of them", async () => {
+    const children = pool({ limits: { urgentBytesMax: 100 } });
+    const ask = (owner: string, bytes: number) =>
+      children.run("echo", null, [new Uint8Array(bytes)], { isUrgent: true, owner }).then(
+        () => "done",
+        ({ code }) => code,
+      );
+    // The first one does not wait.
+    const all = [ask("a", 500), ask("a", 40), ask("a", 10), ask("a", 1), ask("b", 50), ask("b", 1), ask("c", 1)];
+    const refused = ["done", "done", "done", "overloaded", "done", "overloaded", "overloaded"];
+    expect(await Promise.all(all)).toEqual(refused);
+    // One that is larger than all of the room waits if nothing else does.
+    expect(await Promise.all([ask("a", 500), ask("a", 500), ask("b", 1)])).toEqual(["done", "done", "overloaded"]);
+    expect(await Promise.all([ask("a", 50), ask("a", 50)])).toEqual(["done", "done"]);
   });
 });
 
@@ -242,10 +279,10 @@ describe("a task that its child does not survive", () => {
     const neighbours = [children.run("ask", { name: "slow", args: [] }, [], { host: { slow } })];
     await asked.promise;
     const lost = children.run(name, { word: "last words" }).catch((error) => error);
-    neighbours.push(children.run("echo", "behind"));
+    neighbours.push(children.run("echo", "next"));
     expect(await lost).toBeInstanceOf(TaskLost);
     expect((await lost).loss).toBe(loss);
-    expect((await Promise.all(neighbours)).map(({ output }) => output)).toEqual(["slow", "behind"]);
+    expect((await Promise.all(neighbours)).map(({ output }) => output)).toEqual(["slow", "next"]);
     expect((await children.run("echo", "after")).output).toBe("after");
   });
 
@@ -288,7 +325,7 @@ test("a killed child costs its tasks a second try, not more", async () => {
 test.each([
   ["tasks that wait for the server take no places", "ask", 40, false],
   ["tasks that wait for the network take no places", "listen", 40, false],
-  ["a task that somebody waits for is done, however many others wait", "ask", 800, true],
+  ["an urgent task is done, however many others wait", "ask", 800, true],
 ])("%s", async (_, task, count, isUrgent) => {
   const children = pool();
   const host = { look: () => new Promise(() => {}) };

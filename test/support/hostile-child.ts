@@ -60,6 +60,7 @@ function poisoned(name: "examine"): TaskTable[string] {
     const how = at < 0 ? "" : head.slice(at + poison.length, head.indexOf("\r\n", at));
     if (how === "always" || (how === "whole" && input.failure === null)) for (;;);
     if (how === "crash" && input.failure === null) process.exit(3);
+    if (how === "error" && input.failure === null) throw new TypeError("undefined is not a function");
     if (how === "stays") await new Promise(() => {});
     return (tasks[name] as NonNullable<TaskTable[string]>)(input as never, blobs, host);
   };

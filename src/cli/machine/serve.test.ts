@@ -15,7 +15,7 @@ const serverEnv = (folder: string) => ({
   E2A_LOG_FORMAT: "json",
 });
 
-test("SIGTERM ends the server even if something hangs that nobody waits for, such as a look-up", async () => {
+test("SIGTERM ends the server even if something unrelated, such as a look-up, hangs", async () => {
   await using dir = await tempDir();
   const hanging = join(dir.path, "hanging.ts");
   await Bun.write(hanging, "setInterval(() => {}, 1_000_000_000);");
@@ -24,7 +24,7 @@ test("SIGTERM ends the server even if something hangs that nobody waits for, suc
 }, 60_000);
 
 test.skipIf(process.platform !== "linux")(
-  "a server that can open hardly any more connections is not ready",
+  "a server that is almost out of file descriptors is not ready",
   async () => {
     await using dir = await tempDir();
     const limited = ["sh", "-c", 'ulimit -n 300; exec "$0" "$@"', process.execPath, main];

@@ -51,7 +51,7 @@ describe("saving", () => {
   test("says which folder it cannot write to", async () => {
     const blocked = join(shell.home, "blocked");
     await writeFile(blocked, "a file");
-    expect(saveAttachments([file(0, "a.txt")], blocked, download)).rejects.toThrow(blocked);
+    await expect(saveAttachments([file(0, "a.txt")], blocked, download)).rejects.toThrow(blocked);
     expect(await readdir(shell.home)).toEqual(["blocked"]);
   });
 });

@@ -1,16 +1,16 @@
-/** Rules and declarations looked at, and what takes as long; a newsletter of 150 KB needs 100,000. */
+/** Rules and declarations read, or work that takes as long; a newsletter of 150 KB needs 100,000. */
 const WORK_MAX = 500_000;
 /** Tags that are laid out. Newsletters have a few thousand, long reports 100,000; more take seconds. */
 const TAGS_MAX = 200_000;
 
-/** Thrown when the styles of HTML cost more work than is worth it, or are not read as a whole. */
+/** Thrown when the styles of HTML cost more work than they may, or were not read whole. */
 export class TooComplex extends Error {}
 
-/** Work that may be done for one purpose. */
+/** A limited amount of work. */
 export class Work {
   #left = WORK_MAX;
 
-  /** Throws `TooComplex` once the work is more than is worth it, and from then on. */
+  /** Throws `TooComplex` once the limit is passed, and from then on. */
   spend(amount: number): void {
     this.#left -= amount;
     if (this.isSpent) throw new TooComplex();
@@ -39,13 +39,13 @@ export interface SeenText {
 export class HtmlBudget {
   /** What HTML says that has been read. */
   readonly known = new Map<string, SeenText>();
-  /** For finding what is hidden. */
+  /** To find hidden words. */
   readonly seeing = new Work();
-  /** For finding where words stand. */
+  /** To find where words are. */
   readonly layout = new Work();
   #tags = TAGS_MAX;
 
-  /** Takes the tags of HTML from those left; false if it has more, and from then on. Each `<` counts. */
+  /** Counts the tags of HTML, each `<` as one. False once the message has too many. */
   takeTags(html: string): boolean {
     for (let at = html.indexOf("<"); at >= 0 && this.#tags >= 0; at = html.indexOf("<", at + 1)) this.#tags--;
     return this.#tags >= 0;

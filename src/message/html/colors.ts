@@ -61,8 +61,12 @@ export function readColor(value: string): Color | null {
     const [space = "", ...values] = words;
     return colorSpaces.has(space) ? color(values, (channel) => scaled(channel, 1) * 255, scaledRgb) : null;
   }
-  const read = functions[kind];
-  return read ? read(words) : null;
+  return Object.hasOwn(functions, kind) ? (functions[kind]?.(words) ?? null) : null;
+}
+
+/** A colour without its `#`, which browsers read in pages without a doctype (Quirks Mode 3.1). */
+export function quirkColor(value: string): Color | null {
+  return /^(?:[\da-f]{3}|[\da-f]{6})$/.test(value) ? readColor(`#${value}`) : null;
 }
 
 /** Spaces whose whites, blacks and greys, and roughly the rest, have the numbers that they have in sRGB. */

@@ -21,15 +21,15 @@ test.each<[string, string, string]>([
   ["formula that a tag ends", "<math><style style='display:block'>zan<b></b>zi</style>", "zan\nzi"],
   ["style of a formula, if it has no display", "<math><style>zan<!---->zi</style></math>", ""],
   ["symbol in a formula", "<math><mi><mglyph><style style='display:block'>zan<!---->zi", "zanzi"],
-  ["text behind a picture that ends inside its style", "<svg><style></svg>zan<!-- -->zi", "zanzi"],
-  ["text behind a picture that an outer element ends", "<div><svg></div>zan<b></b>zi", "zanzi"],
+  ["text after a picture that ends inside its style", "<svg><style></svg>zan<!-- -->zi", "zanzi"],
+  ["text after a picture that an outer element ends", "<div><svg></div>zan<b></b>zi", "zanzi"],
   ["sections of CDATA", "<svg><text>zan<![CDATA[z]]><![CDATA[i]]></text></svg>", "zanzi"],
   ["HTML in a picture", "<svg><foreignObject><style>a</style>zan<!-- -->zi", "zanzi"],
-  ["text behind a frame", "<iframe><!--</iframe>zan<b></b>zi", "zanzi"],
+  ["text after a frame", "<iframe><!--</iframe>zan<b></b>zi", "zanzi"],
   ["an attribute whose name begins with '='", '<i =">zan<b></b>zi<i>', "zanzi"],
   ["a comment that names a picture", "<!-- <svg> --><script>a('<p>b')</script>zanzi", "zanzi"],
   ["an attribute that names a picture", "<p title='<svg>'></p><style>/*<p>*/</style>zanzi", "zanzi"],
-  ["text behind a closed picture", "<svg/><script>a('<p>b')</script>zanzi", "zanzi"],
+  ["text after a closed picture", "<svg/><script>a('<p>b')</script>zanzi", "zanzi"],
 ])("the %s is read", (_, html, text) => {
   expect(seenText(html).text).toBe(text);
 });

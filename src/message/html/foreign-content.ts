@@ -27,7 +27,8 @@ const htmlEncoding = /[\s/"']encoding\s{0,20}=\s{0,20}["']?(?:text\/html|applica
 const pictureTexts = new Set(["foreignobject", "desc", "title", "svg-title"]);
 const formulaTexts = new Set(["mi", "mo", "mn", "ms", "mtext"]);
 
-const empty = new Set(
+/** Elements of HTML without an end tag. */
+export const voidElements = new Set(
   "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split(" "),
 );
 /** End tags that close nothing around a picture. */
@@ -98,8 +99,8 @@ export function asOrdinary(html: string): string {
       if (rawText.has(name)) return passRawText(name, end);
       if (name === "svg" || name === "math") {
         if (!isSelfClosing) open.push({ name, written: name, kind: name, holdsHtml: false });
-      } else if (open.length === 0) around.set(name, (around.get(name) ?? 0) + (empty.has(name) ? 0 : 1));
-      else if (!empty.has(name)) open.push({ name, written: name, kind: "html", holdsHtml: true });
+      } else if (open.length === 0) around.set(name, (around.get(name) ?? 0) + (voidElements.has(name) ? 0 : 1));
+      else if (!voidElements.has(name)) open.push({ name, written: name, kind: "html", holdsHtml: true });
       return end;
     }
     if (isSelfClosing) return end;
@@ -122,7 +123,7 @@ export function asOrdinary(html: string): string {
       const content = html.slice(start, end < 0 ? html.length : end);
       replace(start, start + content.length, content.replaceAll("<", "&lt;"));
     }
-    const next = end < 0 ? -1 : behindTag(html, end + 2 + name.length);
+    const next = end < 0 ? -1 : tagEnd(html, end + 2 + name.length);
     return next < 0 ? html.length : next;
   };
   const end = (start: number, end: number, name: string) => {
@@ -161,14 +162,14 @@ export function asOrdinary(html: string): string {
     const tagAt = html[at + 1] === "/" ? at + 2 : at + 1;
     const letter = html.charCodeAt(tagAt) | 0x20;
     if (!(letter >= 0x61 && letter <= 0x7a)) {
-      at = behindComment(html, at, tagAt);
+      at = nonTagEnd(html, at, tagAt);
       continue;
     }
     let endOfName = tagAt;
     while (endOfName < html.length && !endsName(html.charCodeAt(endOfName))) endOfName++;
     const name = html.slice(tagAt, endOfName).toLowerCase();
     oddEquals.length = 0;
-    const next = behindTag(html, endOfName, takeOddEquals);
+    const next = tagEnd(html, endOfName, takeOddEquals);
     // A tag that is cut off is none.
     if (next < 0) break;
     if (tagAt === at + 1) at = begin(at, next, name, oddEquals);
@@ -216,7 +217,7 @@ function rawTextEndOf(name: string, html: string, from: number): number {
 }
 
 /** The end of what begins with a "<" that begins no tag: a comment, a declaration, or the sign itself. */
-function behindComment(html: string, at: number, tagAt: number): number {
+function nonTagEnd(html: string, at: number, tagAt: number): number {
   if (html.startsWith("<!--", at)) {
     const short = /^-?>/.exec(html.slice(at + 4, at + 6));
     if (short) return at + 4 + short[0].length;
@@ -233,7 +234,7 @@ function behindComment(html: string, at: number, tagAt: number): number {
  * The end of a tag whose name ends at `from` (HTML standard 13.2.5.32 and after); -1 if it is cut off. A ">" in a quoted
  * value does not end it. A "=" that begins the name of an attribute goes to `oddEquals`.
  */
-function behindTag(html: string, from: number, oddEquals?: (at: number) => void): number {
+function tagEnd(html: string, from: number, oddEquals?: (at: number) => void): number {
   if (html[from] === ">") return from + 1;
   for (let at = from; ; ) {
     while (isSpace(html.charCodeAt(at)) || html[at] === "/") at++;

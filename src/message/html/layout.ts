@@ -1,4 +1,4 @@
-/** Where elements stand among others, by their names and styles. */
+/** Where elements are among others, by their names and styles. */
 import { TooComplex, type Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import type { Spacing } from "./lines.ts";
@@ -19,10 +19,10 @@ export const blocks = new Map<string, 1 | 2>([
 /** Elements that keep their white space. */
 export const kept = new Set(["listing", "plaintext", "pre", "textarea", "xmp"]);
 
-/** What stands between an element and its neighbours: line ends, white space, or nothing. */
+/** What separates an element from its neighbours: line ends, white space, or nothing. */
 export type Edge = 0 | 1 | 2 | " " | "\t";
 
-/** Properties that decide where words stand. */
+/** Properties that decide where words are. */
 const layoutHint = /white-space|display|list-style/i;
 const nothing: Declarations = new Map();
 

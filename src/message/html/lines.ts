@@ -3,7 +3,7 @@
 /** Quotes and lists in each other that are marked at the beginning of a line; deeper ones have no further mark. */
 const MARGINS_MAX = 12;
 
-/** What stands in front of the lines of a quote or of a list item, after that of the blocks around it. */
+/** What precedes the lines of a quote or of a list item, after that of the blocks around it. */
 export interface Margin {
   readonly outer: Margin | null;
   readonly depth: number;

@@ -53,13 +53,16 @@ const UNBROKEN_CHARS_MAX = 80;
 const NO_LIST = -1;
 /** Elements that are looked at for the names of what else is odd. */
 const NAMING_ELEMENTS_MAX = 1_000;
-/** Elements in each other; mail of agents has up to 20. Behind deeper ones nothing is read. */
+/** Nesting of elements; agents' mail has up to 20. Nothing after a deeper one is read. */
 const DEPTH_MAX = 60;
 
 /** Letters that are written from the right. Their order beside others depends on `dir`. */
 const rightToLeft = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
-/** Control and direction-changing characters, and what JavaScript takes for white space but CSS does not. */
-const oddCharacter = /[\0-\x08\x0b\f\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
+/**
+ * Control and direction-changing characters, what JavaScript takes for white space but CSS does not, and U+200B, beside
+ * which a line end is no gap (CSS Text 4.1.2).
+ */
+const oddCharacter = /[\0-\x08\x0b\f\x0e-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/;
 /** A line without anything to see. */
 const blank = /^[\p{Zs}\p{Default_Ignorable_Code_Point}\u2800\x02\x03]*$/u;
 /** More than 8 in a row. */
@@ -121,7 +124,7 @@ export function readPlainHtml(html: string): PlainHtml {
   const check = () => {
     const { name, depth } = now();
     if (wordless.has(name)) odd.add(`words in <${name}>`);
-    if (hasEnded) odd.add("words behind the body");
+    if (hasEnded) odd.add("words after the body");
     const isInQuote = open.some(({ part }) => part === "container");
     const isHead = open.some(({ part }) => part === "head");
     if (isInQuote && !isHead && quote !== "forward" && (quote === null || depth === 0)) odd.add("a quote");

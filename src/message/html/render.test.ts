@@ -205,6 +205,8 @@ describe.each<[string, Case[]]>([
       ],
       ["a stray end tag", "a</div>b</p>c</span>d", "a\nb\ncd"],
       ["around the body", "a<html>b<head>c</head>d<body>e</body>f</html>g", "a\nbcd\ne\nf\ng"],
+      ["a declaration without its end", "<p>a</p><!b &amp; c", "a"],
+      ["an instruction without its end", "<p>a</p><?b", "a"],
       ["a less-than sign", "1 < 2, a<b and x <3", "1 < 2, a<b and x <3"],
       ["a target without its second quotation mark", '<p>a <a href="https://x.example/>b</a> <b>c</b>', "a b c"],
       ["headings", "<h1>Über uns</h1><h2>b</h2>c", "Über uns\n\nb\n\nc"],
@@ -323,7 +325,7 @@ describe("nothing is lost in silence", () => {
     ["a tag in the style sheet of a picture", `<svg><style>p{}<p>${words}</style></svg>`],
     ["a tag in the script of a picture", `<svg><g><script>x > y<b>${words}</b>`],
     ["an end tag in the title of a formula", `<math><mi></p>${words}</title>`],
-  ])("behind %s", (_name, html) => {
+  ])("after %s, words are seen", (_name, html) => {
     expect(seenText(html)).toEqual({ text: words, hiddenChars: 0, isUnsure: false, isCut: false });
   });
 

@@ -1,5 +1,6 @@
 import { Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
+import { voidElements } from "./foreign-content.ts";
 import { blocks, type Edge, edgeFor, isFlexRow, kept, layoutStyles, spacingOf } from "./layout.ts";
 import { Lines, type Margin, type Spacing, type Table } from "./lines.ts";
 import { itemMargin, type List, listOf, numberIn } from "./lists.ts";
@@ -27,10 +28,6 @@ export interface Rendered {
   isCut: boolean;
 }
 
-/** Elements without an end tag. */
-const empty = new Set(
-  "area base basefont bgsound br col embed frame hr img input keygen link meta param source track wbr".split(" "),
-);
 /** Elements whose content is no text for readers. */
 const unread = new Set(["script", "style", "title"]);
 /** Start tags that end an open paragraph (HTML 13.2.6.4.7). */
@@ -242,7 +239,7 @@ export function renderText(
     if (name === "hr") return lines.rule();
     const said = styleOf(name, attributes);
     if (name === "img" || name === "area" || name === "input") fromAttributes(name, attributes, said);
-    if (empty.has(name)) return;
+    if (voidElements.has(name)) return;
 
     const { table } = now;
     if (items.has(name) && now.list && now.list.item >= 0) closeFrom(now.list.item);

@@ -1,6 +1,6 @@
 import { BULLET, type HtmlLine, LINK, LINK_END, readPlainHtml } from "./plain-html.ts";
 
-/** Longer HTML is not compared: Gmail hides what is behind 102 KB. In UTF-8. */
+/** Longer HTML is not compared: Gmail hides what follows 102 KB. In UTF-8. */
 const HTML_BYTES_MAX = 90_000;
 const TEXT_CHARS_MAX = 2 * HTML_BYTES_MAX;
 
@@ -19,7 +19,7 @@ export function saysTheSame(text: string, html: string): boolean {
 
 /**
  * Compares HTML with a text. Marks of quotes and list items count as the elements that they stand for, and a text may
- * give the target of a link behind its words, or write the link as Markdown does. Time is linear in the lengths.
+ * give the target of a link after its words, or write the link as Markdown does. Time is linear in the lengths.
  */
 export function compareWords(text: string, html: string): Sameness {
   if (text.length > TEXT_CHARS_MAX || html.length > HTML_BYTES_MAX || Buffer.byteLength(html) > HTML_BYTES_MAX)

@@ -2,7 +2,8 @@ import { Parser } from "htmlparser2";
 import { TooComplex, Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import { inFormula, inPicture } from "./foreign-content.ts";
-import { hidesBox, inheritedLook, isTiny, isUnsure, type Look, plainLook } from "./hidden-style.ts";
+import { hidesBox } from "./hidden-style.ts";
+import { inheritedLook, isTiny, isUnsure, type Look, plainLook } from "./look.ts";
 import { elementStyles, type Styled } from "./styles.ts";
 import { asBrowsersRead } from "./walk.ts";
 

@@ -16,7 +16,7 @@ export type Match = "yes" | "no" | "maybe";
 type Test = (place: Place, spend: (steps: number) => void) => Match;
 
 interface Compound {
-  /** What stands between it and the compound before it. */
+  /** Joins it to the compound before it. */
   combinator: " " | ">" | "+" | "~";
   tests: Test[];
   /** A mark that each element has which it matches: `#id`, `.class`, a name, or `*`. */
@@ -29,7 +29,7 @@ export interface Selector {
   specificity: number;
   /** That of the last compound. */
   key: string;
-  /** Keys of elements that stand before others. */
+  /** Keys of elements that come before others. */
   neighbours: string[];
   /** Whether elements around the one that it matches count. */
   isAlone: boolean;
@@ -163,8 +163,7 @@ function readSelector(written: string, depth: number): Selector | null {
   };
   for (let at = 0; at < text.length; ) {
     const character = text[at] as string;
-    const gap = /[\s>+~]/.test(character);
-    if (gap) {
+    if (/[\s>+~]/.test(character)) {
       let combinator: Compound["combinator"] = " ";
       while (at < text.length && /[\s>+~]/.test(text[at] as string)) {
         if (!/\s/.test(text[at] as string)) combinator = text[at] as ">" | "+" | "~";
@@ -233,7 +232,8 @@ function attributeTest(inside: string): { name: string; test: Test } | null {
   const [, operator, rest = ""] = /^([~|^$*]?=)([\s\S]*)$/.exec(text.slice(written.length).trimStart()) ?? [];
   const name = unescaped(written).toLowerCase();
   if (name === "") return null;
-  if (operator === undefined) return { name, test: ({ attributes }) => (name in attributes ? "yes" : "no") };
+  if (operator === undefined)
+    return { name, test: ({ attributes }) => (Object.hasOwn(attributes, name) ? "yes" : "no") };
   const trimmed = rest.trim();
   const isQuoted = /^["']/.test(trimmed);
   const value = isQuoted ? trimmed.slice(1, stringEnd(trimmed, 0)) : (trimmed.split(/\s/, 1)[0] ?? "");
@@ -249,7 +249,7 @@ function attributeTest(inside: string): { name: string; test: Test } | null {
   return {
     name,
     test: ({ attributes }, spend) => {
-      const has = attributes[name];
+      const has = Object.hasOwn(attributes, name) ? attributes[name] : undefined;
       spend((has?.length ?? 0) / CHARS_PER_STEP);
       return has !== undefined && isFound(has.toLowerCase()) ? "yes" : "no";
     },
@@ -289,18 +289,14 @@ function pseudoClass(name: string, inside: string, depth: number): PseudoClass |
       asked: inner.flatMap((one) => one.asked),
     };
   }
-  const known: Record<string, Test> = {
-    root: (place) => (place.name === "html" ? "yes" : "no"),
-    link: ({ name, attributes }) => (name === "a" && "href" in attributes ? "yes" : "no"),
-    "any-link": ({ name, attributes }) => (name === "a" && "href" in attributes ? "yes" : "no"),
-    defined: () => "yes",
-  };
-  // The others ask for what stands before, behind or inside the element, or for the state of a field.
-  const asked = name === "link" || name === "any-link" ? ["href"] : [];
-  return {
-    test: Object.hasOwn(known, name) ? (known[name] as Test) : () => "maybe",
-    specificity: CLASS,
-    isAlone: true,
-    asked,
-  };
+  const isLink = name === "link" || name === "any-link";
+  // The others ask for what comes before, after or inside the element, or for the state of a field.
+  const test = knownClasses.get(isLink ? "link" : name) ?? (() => "maybe");
+  return { test, specificity: CLASS, isAlone: true, asked: isLink ? ["href"] : [] };
 }
+
+const knownClasses = new Map<string, Test>([
+  ["root", ({ name }) => (name === "html" ? "yes" : "no")],
+  ["link", ({ name, attributes }) => (name === "a" && "href" in attributes ? "yes" : "no")],
+  ["defined", () => "yes"],
+]);

@@ -54,7 +54,7 @@ const sheet = letters
 test.each([
   ["nesting", `${"<li><td>".repeat(1_000)}deep <i style=x>text</i> &amp; more`, /^\* deep text & more$/],
   ["elements", `<i style=x>y</i>${"<p>".repeat(201_000)}`, /^y$/],
-  ["elements, behind a style sheet", `${"<p>".repeat(201_000)}<style>a{}</style>Pay <b>now`, /^Pay now$/],
+  ["elements, before a style sheet", `${"<p>".repeat(201_000)}<style>a{}</style>Pay <b>now`, /^Pay now$/],
   [
     "matching rules",
     `<style>${sheet}</style>${Array.from({ length: 6_000 }, (_, i) => `<p id=i${i} class="${letters.join(" ")}">x`).join("")}`,

@@ -49,6 +49,7 @@ export function walkHtml(html: string, handlers: HtmlHandlers): void {
   let value = "";
   /** Where the last finished part ends. */
   let done = 0;
+  let hasAll = false;
 
   const begin = (end: number, isSelfClosing: boolean) => {
     done = end + 1;
@@ -62,6 +63,8 @@ export function walkHtml(html: string, handlers: HtmlHandlers): void {
     { xmlMode: false, decodeEntities: true },
     {
       ontext(start, end) {
+        // The tokenizer passes on as text what it has of `<?`, `<!` or a tag that is cut off.
+        if (hasAll && start > done) return;
         done = end;
         handlers.text(source.slice(start, end));
       },
@@ -100,9 +103,15 @@ export function walkHtml(html: string, handlers: HtmlHandlers): void {
         done = end + 1;
         handlers.comment?.(source.slice(start, end), "declaration");
       },
-      onend: () => handlers.rest?.(source.slice(done)),
+      onend() {
+        // What lacks its end is a comment up to the end of the text (HTML standard 13.2.5.41).
+        const isComment = source.startsWith("<?", done) || source.startsWith("<!", done);
+        if (isComment) comment(done + 2, source.length);
+        handlers.rest?.(source.slice(done));
+      },
     },
   );
   tokenizer.write(source);
+  hasAll = true;
   tokenizer.end();
 }

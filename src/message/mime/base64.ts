@@ -19,7 +19,7 @@ export function isDigit(byte: number): boolean {
 
 /**
  * What decoders do at a "=". `completes`: it ends a group of digits that it makes a whole one, and is ignored elsewhere,
- * as in Python. `ends`: it ends any group. `ignored`: it is no digit wherever it stands, as in Thunderbird and Node.
+ * as in Python. `ends`: it ends any group. `ignored`: it is never a digit, as in Thunderbird and Node.
  * `zero`: it is a digit, as in GLib.
  */
 type Equals = "completes" | "ends" | "ignored" | "zero";

@@ -303,9 +303,9 @@ function fromHz(bytes: Buffer): string {
     .split("~{")
     .map((piece, i) => {
       const end = i === 0 ? 0 : piece.indexOf("~}");
-      const chinese = end < 0 ? piece : piece.slice(0, end);
+      const shifted = end < 0 ? piece : piece.slice(0, end);
       return (
-        highBits(chinese, "gb18030") + piece.slice(i === 0 ? 0 : chinese.length + 2).replace(/~(~|\r?\n)/g, unescapeHz)
+        highBits(shifted, "gb18030") + piece.slice(i === 0 ? 0 : shifted.length + 2).replace(/~(~|\r?\n)/g, unescapeHz)
       );
     })
     .join("");

@@ -36,7 +36,7 @@ export interface Structure {
    * white space inside a part's header, for more white space after a delimiter than is allowed, and for a line that is
    * or is not a delimiter depending on how much white space it has.
    */
-  hangsOnSpaces: boolean;
+  dependsOnSpaces: boolean;
   /** Preambles and epilogues of multiparts (RFC 2046 5.1.1), as offsets. */
   outside: [start: number, end: number][];
 }
@@ -51,8 +51,8 @@ const PART_FIELDS_MAX = 200;
 interface OpenMultipart {
   /** `--` and the boundary. */
   delimiter: Buffer;
-  /** The delimiter's words, when it has white space. */
-  spaced: Buffer[] | null;
+  /** The delimiter with one space for each run of white space; null if it has none. */
+  spaced: string | null;
   part: MimePart;
 }
 
@@ -64,11 +64,11 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   const bytes = hasMoreLines(asBuffer(raw), LINES_MAX) ? withoutEnd(asBuffer(raw), block.bodyStart) : asBuffer(raw);
   const defects = new Defects();
   const open: OpenMultipart[] = [];
-  let hangsOnSpaces = false;
+  let dependsOnSpaces = false;
   const outside: Structure["outside"] = [];
   let outsideStart = -1;
   const over = (code: DefectCode, detail?: string): Structure => {
-    return { excess: defect(code, detail), root, defects: defects.list, hangsOnSpaces, outside };
+    return { excess: defect(code, detail), root, defects: defects.list, dependsOnSpaces, outside };
   };
   let parts = 1;
   let dashLines = 0;
@@ -86,12 +86,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       return true;
     }
     const delimiter = Buffer.from(`--${boundary}`, "latin1");
-    const spaced = /[ \t]/.test(boundary)
-      ? delimiter
-          .toString("latin1")
-          .split(/[ \t]+/)
-          .map((word) => Buffer.from(word, "latin1"))
-      : null;
+    const spaced = /[ \t]/.test(boundary) ? headerLine(delimiter, 0, delimiter.length) : null;
     open.push({ delimiter, spaced, part });
     outsideStart = part.start;
     return open.length <= limits.maxDepth;
@@ -116,7 +111,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   if (root.header.type.startsWith("text/")) {
     root.start = textStart(bytes, block.bodyStart);
     if (root.start < block.bodyStart) {
-      hangsOnSpaces = true;
+      dependsOnSpaces = true;
       defects.add("header_unterminated");
     }
   }
@@ -126,7 +121,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   for (let at = lineStart(bytes, block.bodyStart); at >= 0; ) {
     if (++dashLines > DASH_LINES_MAX) return over("boundaries_exceeded");
     const found = matchDelimiter(bytes, at, open);
-    if (found === "respaced") hangsOnSpaces = true;
+    if (found === "respaced") dependsOnSpaces = true;
     if (!found || found === "respaced") {
       at = lineStart(bytes, at + 1);
       continue;
@@ -149,7 +144,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       if (!isMarked) defects.add("part_ambiguous");
       headerBytes += headerEnd - at;
       if (hasBlankLine(bytes.toString("latin1", at, headerEnd))) {
-        hangsOnSpaces = true;
+        dependsOnSpaces = true;
         // Other programs may begin the content there.
         defects.add("part_ambiguous");
       }
@@ -172,7 +167,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
   }
   leave(bytes.length);
   if (open.length > 0) defects.add("multipart_unclosed");
-  return { excess: null, root, defects: defects.list, hangsOnSpaces, outside };
+  return { excess: null, root, defects: defects.list, dependsOnSpaces, outside };
 }
 
 /** Where the line end before `at` begins: it belongs to the delimiter (RFC 2046 5.1.1). */
@@ -210,40 +205,29 @@ function lineStart(bytes: Buffer, from: number): number {
 /** White space and line end after a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
 const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
 const DELIMITER_TAIL_MAX = 1_000;
+/** What follows a delimiter on a line with other white space. */
+const spacedTail = /^(?:--)?[ \r]*$/;
 
 function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[]) {
+  /** The line as `spaced` is written, once that is needed: its white space may be megabytes. */
+  let line: string | null = null;
   for (let level = open.length - 1; level >= 0; level--) {
     const { delimiter, spaced } = open[level] as OpenMultipart;
-    const behind = at + delimiter.length;
-    if (behind > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, behind) !== 0) {
-      if (spaced !== null && isSpacedLine(bytes, at, spaced)) return "respaced";
+    const after = at + delimiter.length;
+    if (after > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, after) !== 0) {
+      if (spaced === null) continue;
+      line ??= lineAt(bytes, at);
+      if (line.startsWith(spaced) && spacedTail.test(line.slice(spaced.length))) return "respaced";
       continue;
     }
-    const text = bytes.toString("latin1", behind, behind + DELIMITER_TAIL_MAX);
+    const text = bytes.toString("latin1", after, after + DELIMITER_TAIL_MAX);
     const tail = delimiterTail.exec(text);
     if (!tail && (text.startsWith("--") ? text.slice(2) : text).trim() === "") return "respaced";
     // As much white space as that is more than was looked at.
     if (tail && tail[0].length === DELIMITER_TAIL_MAX && !tail[0].endsWith("\n")) return "respaced";
-    if (tail) return { level, closes: tail[1] !== undefined, end: behind + tail[0].length };
+    if (tail) return { level, closes: tail[1] !== undefined, end: after + tail[0].length };
   }
   return null;
-}
-
-/** Whether the line at `at` is these words with any white space between them, and perhaps two hyphens at its end. */
-function isSpacedLine(bytes: Buffer, at: number, words: readonly Buffer[]): boolean {
-  const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
-  let next = at;
-  for (const [i, word] of words.entries()) {
-    const start = next;
-    while (isSpace(bytes[next])) next++;
-    if (i > 0 && next === start) return false;
-    if (next + word.length > bytes.length || bytes.compare(word, 0, word.length, next, next + word.length) !== 0)
-      return false;
-    next += word.length;
-  }
-  if (bytes[next] === 0x2d && bytes[next + 1] === 0x2d) next += 2;
-  while (isSpace(bytes[next]) || bytes[next] === 0x0d) next++;
-  return next >= bytes.length || bytes[next] === 0x0a;
 }
 
 /**
@@ -280,24 +264,24 @@ export function hasTextInHeader(raw: Uint8Array, { bodyStart }: HeaderBlock): bo
 const TEXT_HEADER_BYTES_MAX = 1024 * 1024;
 
 /**
- * Where the text of a message begins: behind the header's last line that is one of a field. Lines behind it are words,
- * if the empty line is missing or has white space. A header that is too long is taken for one as it is.
+ * Where the text of a message begins: after the last line of the header that belongs to a field. Lines after it are words,
+ * if the empty line is missing or has white space. A header that is too long counts as one as it is.
  */
 function textStart(bytes: Buffer, bodyStart: number): number {
   if (bodyStart > TEXT_HEADER_BYTES_MAX) return bodyStart;
   let before = "";
-  let behindFields = 0;
+  let fieldsEnd = 0;
   for (let at = 0; at < bodyStart; ) {
     const lf = bytes.indexOf(0x0a, at);
     const end = lf < 0 || lf >= bodyStart ? bodyStart : lf + 1;
     const line = headerLine(bytes, at, end);
-    if (end === bodyStart && /^\r?\n$/.test(line)) return behindFields < at ? behindFields : bodyStart;
+    if (end === bodyStart && /^\r?\n$/.test(line)) return fieldsEnd < at ? fieldsEnd : bodyStart;
     const isOfField = line.trim() !== "" && (colonNext.test(line) || isHeaderLine(line, before, bytes, end));
-    if (isOfField) behindFields = end;
+    if (isOfField) fieldsEnd = end;
     before = isOfField ? line : "";
     at = end;
   }
-  return behindFields;
+  return fieldsEnd;
 }
 
 /** Fields that a message has, and the header of a part does not. */
@@ -305,7 +289,7 @@ const ofMessages = ["from", "to", "subject", "date", "received", "message-id", "
 
 /**
  * Where an attached message begins whose header follows that of its part without an empty line, as an offset into that
- * header; null if the message begins behind the header.
+ * header; null if the message begins after the header.
  */
 function joinedMessage(bytes: Buffer, { fields }: HeaderBlock, bodyStart: number): number | null {
   if (!fields.some(({ key }) => ofMessages.includes(key))) return null;
@@ -320,6 +304,12 @@ const FIELD_NAME_CHARS_MAX = 101;
 /** As much of a line as it takes to tell whether it is one of a header. */
 const HEADER_LINE_CHARS_MAX = 1_000;
 const spaces = /[ \t]+/g;
+
+/** The line at `at` so written, without its line feed. */
+function lineAt(bytes: Buffer, at: number): string {
+  const lf = bytes.indexOf(0x0a, at);
+  return headerLine(bytes, at, lf < 0 ? bytes.length : lf);
+}
 
 /** The beginning of a line, with one space for each run of white space, which a host on the way may lengthen. */
 function headerLine(bytes: Buffer, start: number, end: number): string {

@@ -157,21 +157,21 @@ function decodeQuotedPrintable(bytes: Buffer): Buffer {
     const byte = bytes[at] as number;
     if (byte === EQUALS) {
       const code = hexDigit(bytes[at + 1]) * 16 + hexDigit(bytes[at + 2]);
-      const lineEnd = Number.isNaN(code) ? lineEndBehind(bytes, at + 1) : -1;
+      const lineEnd = Number.isNaN(code) ? lineEndAfter(bytes, at + 1) : -1;
       if (!Number.isNaN(code)) {
         out[length++] = code;
         at += 3;
-      } else if (lineEnd >= 0) at = behindLineEnd(bytes, lineEnd);
+      } else if (lineEnd >= 0) at = afterLineEnd(bytes, lineEnd);
       else {
         out[length++] = byte;
         at++;
       }
     } else if (byte === SPACE || byte === TAB) {
-      const behind = behindSpaces(bytes, at);
-      if (isLineEnd(bytes, behind)) at = behind;
+      const after = afterSpaces(bytes, at);
+      if (isLineEnd(bytes, after)) at = after;
       else {
-        length += bytes.copy(out, length, at, behind);
-        at = behind;
+        length += bytes.copy(out, length, at, after);
+        at = after;
       }
     } else {
       out[length++] = byte;
@@ -189,21 +189,21 @@ function hexDigit(byte = 0): number {
 }
 
 /** The line end that follows white space at `at`; -1 if something else does. */
-function lineEndBehind(bytes: Buffer, at: number): number {
-  const behind = behindSpaces(bytes, at);
-  return isLineEnd(bytes, behind) ? behind : -1;
+function lineEndAfter(bytes: Buffer, at: number): number {
+  const after = afterSpaces(bytes, at);
+  return isLineEnd(bytes, after) ? after : -1;
 }
 
-function behindSpaces(bytes: Buffer, at: number): number {
-  let behind = at;
-  while (bytes[behind] === SPACE || bytes[behind] === TAB) behind++;
-  return behind;
+function afterSpaces(bytes: Buffer, at: number): number {
+  let after = at;
+  while (bytes[after] === SPACE || bytes[after] === TAB) after++;
+  return after;
 }
 
 function isLineEnd(bytes: Buffer, at: number): boolean {
   return at >= bytes.length || bytes[at] === LF || (bytes[at] === CR && bytes[at + 1] === LF);
 }
 
-function behindLineEnd(bytes: Buffer, at: number): number {
+function afterLineEnd(bytes: Buffer, at: number): number {
   return at + (bytes[at] === CR ? 2 : 1);
 }

@@ -29,7 +29,7 @@ const wrote = new RegExp(
   "iu",
 );
 
-/** A person's sentence: programs do not say to whom somebody wrote. */
+/** A person's sentence: programs do not say to whom a message was written. */
 const wroteToUs =
   /\bwrote (?:to )?(?:us|me)\b|schrieb (?:uns|mir)\b|(?:nous|m['’]) ?a écrit|\b(?:me|nos) (?:escribió|escreveu)|\b(?:mi|ci) ha scritto|schreef (?:ons|mij|me)\b/i;
 
@@ -177,7 +177,7 @@ function evidenceOf(text: string): Evidence | null {
   return verb && day && (hasTime(line) || (begins && year.test(line) && !numericDate.test(line))) ? "weak" : null;
 }
 
-/** Whether nothing but a name, and words such as "On Fri" or "Zitat von", stands before the address of a line. */
+/** Whether nothing but a name, and words such as "On Fri" or "Zitat von", precedes the address of a line. */
 function isNameUpToAddress(line: string): boolean {
   const words = line.slice(0, line.indexOf("@")).split(/\s+/).slice(0, -1);
   return words.every((word) => !/^\p{Ll}/u.test(word) || joining.has(word));

@@ -129,7 +129,7 @@ function isContact(line: string): boolean {
   return line.length <= 2 * SIGNATURE_LINE_CHARS_MAX && contact.test(line);
 }
 
-/** A line that may stand in a letterhead: short, and no sentence. */
+/** Whether a line may be in a letterhead: short, and no sentence. */
 function isLetterhead(line: string): boolean {
   if (isContact(line)) return !/[?!？！]$/.test(line);
   if (line.length > SIGNATURE_LINE_CHARS_MAX || /[?!？！。]$/.test(line)) return false;

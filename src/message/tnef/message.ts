@@ -1,4 +1,5 @@
 import libmime from "libmime";
+import { writtenDate } from "../date.ts";
 import { mailboxField, textField } from "../fields.ts";
 import type { TnefFile, TnefMessage } from "./tnef.ts";
 
@@ -34,7 +35,7 @@ function written({ date, files, from, html, subject, text }: TnefMessage): Buffe
   const head = [
     mailboxField("From", [from]) || mailboxField("From", [{ ...from, address: NO_ADDRESS }]),
     textField("Subject", subject),
-    ...(date ? [`Date: ${date.toUTCString().replace("GMT", "+0000")}\r\n`] : []),
+    ...(date ? [`Date: ${writtenDate(date)}\r\n`] : []),
     "MIME-Version: 1.0\r\n",
     multipart("mixed", [multipart("alternative", parts), ...attached]),
   ];

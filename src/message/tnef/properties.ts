@@ -4,21 +4,10 @@ import { terminated } from "./codepages.ts";
 export type Properties = Map<number, string | number | bigint | Buffer>;
 
 /** Bytes of values of fixed size, by their type (MS-OXCDATA 2.11.1). Short ones are padded to four. */
-const fixedBytes = new Map([
-  [0x0000, 0],
-  [0x0001, 0],
-  [0x0002, 4],
-  [0x0003, 4],
-  [0x0004, 4],
-  [0x0005, 8],
-  [0x0006, 8],
-  [0x0007, 8],
-  [0x000a, 4],
-  [0x000b, 4],
-  [0x0014, 8],
-  [0x0040, 8],
-  [0x0048, 16],
-]);
+const fixedBytes: Record<number, number> = {
+  ...{ 0: 0, 1: 0, 2: 4, 3: 4, 4: 4, 5: 8, 6: 8, 7: 8, 10: 4, 11: 4 },
+  ...{ 20: 8, 64: 8, 72: 16 },
+};
 const INTEGER = 0x0003;
 const TIME = 0x0040;
 const STRING8 = 0x001e;
@@ -55,7 +44,7 @@ export function readProperties(bytes: Buffer, decode: (bytes: Buffer) => string)
     }
     const plain = type & ~MULTIPLE;
     const isList = (type & MULTIPLE) !== 0;
-    const fixed = fixedBytes.get(plain);
+    const fixed = fixedBytes[plain];
     const isVariable = [STRING8, UNICODE, OBJECT, BINARY].includes(plain);
     // Values of no size would cost time without bytes.
     if (!isVariable && (fixed === undefined || (isList && fixed === 0))) throw new RangeError("The type is unknown.");

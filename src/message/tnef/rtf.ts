@@ -63,32 +63,10 @@ const signs = new Map(
 const controlWord = /\\(?:([a-z]{1,32})(-?\d{1,10})? ?|'([0-9a-f]{2})|([^a-z]))/iy;
 
 /** Codepages by `\fcharset`; of others, the document's counts. */
-const charsets = new Map<number, number>([
-  ...([
-    [0, 1252],
-    [77, 10_000],
-    [128, 932],
-    [129, 949],
-    [130, 1361],
-    [134, 936],
-    [136, 950],
-    [161, 1253],
-  ] as const),
-  ...([
-    [162, 1254],
-    [163, 1258],
-    [177, 1255],
-    [178, 1256],
-    [186, 1257],
-    [204, 1251],
-    [222, 874],
-    [238, 1250],
-  ] as const),
-  ...([
-    [254, 437],
-    [255, 850],
-  ] as const),
-]);
+const charsets: Record<number, number> = {
+  ...{ 0: 1252, 77: 10_000, 128: 932, 129: 949, 130: 1361, 134: 936, 136: 950, 161: 1253, 162: 1254, 163: 1258 },
+  ...{ 177: 1255, 178: 1256, 186: 1257, 204: 1251, 222: 874, 238: 1250, 254: 437, 255: 850 },
+};
 /** Codepages of which some characters have two bytes. */
 const doubleBytes = new Set([932, 936, 949, 950, 1361]);
 /** Fonts and codepages that are kept. Real documents have fewer than 100 fonts. */
@@ -225,7 +203,7 @@ export function rtfText(rtf: string): { text: string; hidden: string } {
         } else if (word === "f" && group.isFontTable) described = value;
         else if (word === "f") setFont(value);
         else if ((word === "fcharset" || word === "cpg") && group.isFontTable) {
-          const codepage = word === "cpg" ? value : charsets.get(value);
+          const codepage = word === "cpg" ? value : charsets[value];
           if (codepage !== undefined && codepage > 0 && fonts.size < FONTS_MAX) fonts.set(described, codepage);
         } else if (word === "plain") {
           setFont(usualFont);

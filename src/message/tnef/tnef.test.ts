@@ -166,7 +166,7 @@ describe("winmail.dat", () => {
       ...(["Grüße €5\tx\n{end}", null] as const),
     ],
     [
-      "rich text that repeats what stands at the dictionary's end and beginning",
+      "rich text that repeats the dictionary's end and beginning",
       // The dictionary begins with 207 bytes of its own.
       [binary(0x1009, compressed(`{\\rtf1\\ansi ${"x".repeat(4094 - 207 - 12)}Hello`, [[4094, 5]]))],
       ...([`${"x".repeat(4094 - 207 - 12)}HelloHello`, null] as const),

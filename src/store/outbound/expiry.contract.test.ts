@@ -53,7 +53,7 @@ onEveryDatabase((it) => {
       expect(await store.decideHold(decision(message.id))).toMatchObject({ kind: "decided" });
   });
 
-  test("what the loop breaker stopped is never sent by time", async () => {
+  test("mail that the loop breaker stopped is not sent when its hold expires", async () => {
     await using fresh = await freshSubject(it);
     const agent = await addAgent(fresh.store);
     await fresh.store.updateAgent(agent.id, { ...approves, hitlTtlSeconds: 60 }, noon);
@@ -66,7 +66,7 @@ onEveryDatabase((it) => {
     expect((await fresh.store.getOutbound(agent.userId, message.id))?.message.status).toBe("expired_rejected");
   });
 
-  test("an answer too many that the gate holds, too, is never sent by time, but by a person", async () => {
+  test("nor is it if the gate holds it too, until a person approves it", async () => {
     await using fresh = await freshSubject(it);
     const agent = await minuteAgent(fresh.store, approves);
     const say = () =>

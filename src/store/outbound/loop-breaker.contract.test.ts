@@ -118,7 +118,7 @@ onEveryDatabase((it) => {
     expect((await alert(null)).hold).toBeNull();
   });
 
-  test("updates in a conversation are no loop, though somebody answered in it once", async () => {
+  test("updates in a conversation are no loop, even after one answer", async () => {
     const agent = await addAgent(it.store);
     const update = async (conversationId: string | null, ms: number) => {
       const one = outboundFor(agent.id, { conversationId, limits, now: later(ms) });
@@ -132,7 +132,7 @@ onEveryDatabase((it) => {
     for (let i = 2; i < 9; i++) expect((await update(conversationId, i)).hold).toBeNull();
   });
 
-  test("answers that a reviewer edited count as what they were", async () => {
+  test("answers that a reviewer edited still count as answers", async () => {
     const agent = await watch(it.store, (await addAgent(it.store)).id);
     const to = `${unique("bob")}@people.example`;
     for (let i = 0; i < 3; i++) {

@@ -48,7 +48,7 @@ test("breaks off when its key is revoked while it is read", async () => {
   await expect(readOn()).rejects.toMatchObject({ code: "unauthenticated" });
 });
 
-test("has the mail of the shared domain's own mailbox for its owner, and for nobody else", async () => {
+test("has the mail of the shared domain's own mailbox for its owner, and no other account", async () => {
   await using it = await startTestApp();
   const { store, config, smtp } = it.app;
   const role = `postmaster@${config.sharedDomain}`;

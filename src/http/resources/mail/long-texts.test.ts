@@ -31,7 +31,7 @@ async function world() {
   };
 }
 
-test("texts are quoted in a child process, if any of them is long or HTML", async () => {
+test("a child process quotes texts that are long or HTML", async () => {
   await using w = await world();
   const { it, received } = w;
   for (const [way, more, begins] of [
@@ -65,7 +65,7 @@ test("texts that are too long with what they quote are refused, and nothing is s
   expect((await w.it.api("GET", "/api/v1/messages")).body.messages).toEqual([]);
 });
 
-test("of a changed message, the other text is made in a child process, and only for recipients that exist", async () => {
+test("a child process makes the other text of an edited message, once its recipients are known to exist", async () => {
   await using w = await world();
   const { it } = w;
   await it.api("PATCH", `/api/v1/agents/${bot}`, { hitl_enabled: true, hitl_notify_email: false });
@@ -85,7 +85,7 @@ test("of a changed message, the other text is made in a child process, and only 
   }
 });
 
-test("every task that somebody waits for has its account and its agent as its owner", async () => {
+test("every task that a client waits for names its account and agent as the owner", async () => {
   await using w = await world();
   const { it, received, pool } = w;
   const get = (path: string) => it.api("GET", path);
