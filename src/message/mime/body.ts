@@ -211,7 +211,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   // Outlook packs the text in rich form, and most mail has it as a part as well.
   const [first, ...others] = packed;
   if (first && pieces.every(isBlank)) pieces.push(pieceOf(first));
-  else if (first && !pieces.some((piece) => isSameBeginning(piece, pieceOf(first)))) defects.add("tnef_text_left");
+  else if (first && !pieces.some(beginsWith(pieceOf(first)))) defects.add("tnef_text_left");
   if (others.length > 0) defects.add("tnef_text_left");
   const found = await findCalendar(calendars);
   for (const code of found.defects) defects.add(code);
@@ -296,13 +296,13 @@ function pieceOf({ html, text }: TnefMessage): Piece {
   return html === null ? { text, html } : { text: text || null, html };
 }
 
-/** Whether a piece begins with the letters of another, whose markup and line ends may differ. */
-function isSameBeginning(piece: Piece, other: Piece): boolean {
+/** Tells whether pieces begin with the letters of another, whose markup and line ends may differ. */
+function beginsWith(other: Piece): (piece: Piece) => boolean {
   const [words = ""] = wordsOf(other);
+  const letters = lettersOf(words);
   // Signs and pictures alone are words, too.
-  const shapeOf = lettersOf(words) === "" ? withoutSpace : lettersOf;
-  const shape = shapeOf(words);
-  return wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
+  const [shapeOf, shape] = letters === "" ? [withoutSpace, withoutSpace(words)] : [lettersOf, letters];
+  return (piece) => wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
 }
 
 /** Letters and digits in any script, without accents. */
