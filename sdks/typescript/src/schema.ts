@@ -1891,7 +1891,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];
@@ -1905,7 +1905,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             recipients: {
@@ -1970,7 +1970,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             /** @description SHA-256 over all recipients and the bytes: identifies what would be sent. */
@@ -2027,7 +2027,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];

@@ -147,7 +147,7 @@ export function isUnseen(look: Look): boolean {
   return isAlike(fill ? fill.rgb : color, background);
 }
 
-function isTiny({ size }: Look): boolean {
+export function isTiny({ size }: Look): boolean {
   return size <= FONT_SIZE_MAX;
 }
 

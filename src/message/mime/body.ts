@@ -63,7 +63,7 @@ const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 const ENRICHED_CHARS_MAX = 2 * 1024 * 1024;
 /** Fields of a signed entity's header, which has a few. */
 const SIGNED_FIELDS_MAX = 1_000;
-/** S/MIME files opened of one message, one inside the other or not. */
+/** S/MIME files opened one inside the other. */
 const WRAPPERS_MAX = 3;
 
 export interface BodyOptions {
@@ -91,6 +91,8 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const packed: TnefMessage[] = [];
   const tnefBudget = newTnefBudget();
   let wrappers = 0;
+  /** Parts that S/MIME files may still have, all together. */
+  let signedPartsLeft = limits.maxParts;
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ bytes, header, start, end }: MimePart) => {
@@ -149,7 +151,8 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (cms?.kind !== "signed" || wrappers === WRAPPERS_MAX) return [];
     const entity = cms.content;
     const block = scanHeaders(entity, { bytesMax: limits.maxHeaderBytes, fieldsMax: SIGNED_FIELDS_MAX });
-    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, limits);
+    const within = { ...limits, maxParts: signedPartsLeft };
+    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, within);
     for (const one of found) defects.take(one);
     if (excess !== null) {
       defects.take(excess);
@@ -157,8 +160,11 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     }
     defects.add("signature_unchecked");
     outside.push(...around.map(([start, end]) => entity.subarray(start, end)));
+    signedPartsLeft -= countOf(root);
     wrappers++;
-    return read(root, null);
+    const pieces = await read(root, null);
+    wrappers--;
+    return pieces;
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
@@ -215,7 +221,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   // Outlook packs the text in rich form, and most mail has it as a part as well.
   const [first, ...others] = packed;
   if (first && pieces.every(isBlank)) pieces.push(pieceOf(first));
-  else if (first && !pieces.some((piece) => isSameBeginning(piece, pieceOf(first)))) defects.add("tnef_text_left");
+  else if (first && !pieces.some(beginsWith(pieceOf(first)))) defects.add("tnef_text_left");
   if (others.length > 0) defects.add("tnef_text_left");
   const found = await findCalendar(calendars);
   for (const code of found.defects) defects.add(code);
@@ -224,6 +230,10 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (found.isDescriptionCut) defects.add("part_truncated");
   }
   return { pieces, files, calendar: found.calendar, outside, room, defects: defects.list };
+}
+
+function countOf({ parts }: MimePart): number {
+  return parts.reduce((sum, part) => sum + countOf(part), 1);
 }
 
 /** Files are searched for the header of a part as far as this. */
@@ -296,13 +306,13 @@ function pieceOf({ html, text }: TnefMessage): Piece {
   return html === null ? { text, html } : { text: text || null, html };
 }
 
-/** Whether a piece begins with the letters of another, whose markup and line ends may differ. */
-function isSameBeginning(piece: Piece, other: Piece): boolean {
+/** Tells whether pieces begin with the letters of another, whose markup and line ends may differ. */
+function beginsWith(other: Piece): (piece: Piece) => boolean {
   const [words = ""] = wordsOf(other);
+  const letters = lettersOf(words);
   // Signs and pictures alone are words, too.
-  const shapeOf = lettersOf(words) === "" ? withoutSpace : lettersOf;
-  const shape = shapeOf(words);
-  return wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
+  const [shapeOf, shape] = letters === "" ? [withoutSpace, withoutSpace(words)] : [lettersOf, letters];
+  return (piece) => wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
 }
 
 /** Letters and digits in any script, without accents. */
