@@ -18,6 +18,10 @@ export interface MessageFilter {
 
 export type LabelledMessage = MessageRow & { labels: string[] };
 
+const selectAccount = statement(({ db, t: { agents } }, p: Params<{ agentId: string }>) =>
+  db.select({ userId: agents.userId }).from(agents).where(eq(agents.id, p.agentId)),
+);
+
 /**
  * One page of an agent's messages, in order of arrival. `after` is the `seq` of the previous page's last row; keyset,
  * never offset.
@@ -29,6 +33,8 @@ export function* listMessages(
   page: { sort: "asc" | "desc"; after?: number; limit: number },
 ): Verb<LabelledMessage[]> {
   const { messages, messageLabels } = s.t;
+  const [agent] = filter.q ? yield* selectAccount(s, { agentId }) : [];
+  if (filter.q && !agent) return [];
   const conditions: (SQL | undefined)[] = [
     eq(messages.agentId, agentId),
     filter.status === "unread" ? sql`${messages.status} = 'unread'` : undefined,
@@ -43,7 +49,7 @@ export function* listMessages(
           s.db.select({ id: messageLabels.messageId }).from(messageLabels).where(eq(messageLabels.label, filter.label)),
         )
       : undefined,
-    filter.q ? matching(s, agentId, filter.q) : undefined,
+    filter.q && agent ? matching(s, { userId: agent.userId, agentId }, filter.q) : undefined,
     page.after === undefined
       ? undefined
       : page.sort === "asc"
