@@ -48,6 +48,11 @@ const OWNER_SHARE = 1 / 2;
 const RSS_BYTES_KEPT = 256 * 1024 * 1024;
 /** Tasks in a queue. The next one is refused: mail with a 452, HTTP with a 503. */
 const QUEUE_MAX = 500;
+/**
+ * Blobs of the urgent tasks that wait, unless a single one has more: whoever asked for them has the whole message in memory
+ * as well. What waits of arriving mail counts where it arrives.
+ */
+const URGENT_BYTES_MAX = 128 * 1024 * 1024;
 const RETRY_AFTER_SECONDS = 5;
 /** How long a closing pool waits for its children to exit before it kills them. */
 const CLOSE_MS = 1_000;
@@ -55,6 +60,7 @@ const CLOSE_MS = 1_000;
 export interface PoolLimits extends ChildLimits {
   idleMs: number;
   queueMax: number;
+  urgentBytesMax: number;
 }
 
 export interface PoolOptions {
@@ -134,6 +140,7 @@ export function createPool(options: PoolOptions): Pool {
     patienceMs: PATIENCE_MS,
     idleMs: IDLE_MS,
     queueMax: QUEUE_MAX,
+    urgentBytesMax: URGENT_BYTES_MAX,
     ...options.limits,
   };
   /**
@@ -192,7 +199,7 @@ export function createPool(options: PoolOptions): Pool {
     // Start another process only for work that would otherwise wait.
     if (
       own.size < size &&
-      (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
+      (!best || best.active >= activeAtBest(job) || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
     ) {
       best = spawn();
       own.add(best);
@@ -272,8 +279,15 @@ export function createPool(options: PoolOptions): Pool {
     run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false, owner = "", part = "" } = {}) {
       if (isClosed) return Promise.reject(errorFromData(closedError));
       const waiting = alone ? suspects : isUrgent ? urgent : queue;
-      const isFull = waiting.length >= limits.queueMax;
-      if (isFull || (owner !== "" && waiting.countOf(owner) >= limits.queueMax * OWNER_SHARE))
+      const bytes = blobs.reduce((sum, blob) => sum + lengthOf(blob), 0);
+      const bytesMax = waiting === urgent ? limits.urgentBytesMax : Number.POSITIVE_INFINITY;
+      const own = owner === "" ? { count: 0, bytes: 0 } : waiting.of(owner);
+      if (
+        waiting.length >= limits.queueMax ||
+        own.count >= limits.queueMax * OWNER_SHARE ||
+        (waiting.bytes > 0 && waiting.bytes + bytes > bytesMax) ||
+        (own.bytes > 0 && own.bytes + bytes > bytesMax * OWNER_SHARE)
+      )
         return Promise.reject(
           new Failure("overloaded", "The server is too busy; try again later.", {
             retryAfterSeconds: RETRY_AFTER_SECONDS,
@@ -289,7 +303,7 @@ export function createPool(options: PoolOptions): Pool {
           isUrgent,
           owner,
           part,
-          bytes: blobs.reduce((sum, blob) => sum + lengthOf(blob), 0),
+          bytes,
           ranMs: 0,
           deaths: alone ? 1 : 0,
           done: (output, results) => resolve({ output, blobs: results }),
@@ -326,6 +340,11 @@ export function createPool(options: PoolOptions): Pool {
   };
 }
 
+/** As many active tasks in a child are reason enough to start another one. An urgent task does not join one that is stuck. */
+function activeAtBest({ isUrgent }: Job): number {
+  return isUrgent ? 1 : TASKS_PER_CHILD / 4;
+}
+
 /** Whether the child can take the job now. */
 function hasRoom(child: Child, job: Job): boolean {
   if (child.active >= TASKS_PER_CHILD) return false;
@@ -349,6 +368,8 @@ function leavesRoom(child: Child, job: Job): boolean {
 /** A queue in which owners take turns, and in them their parts. The jobs of one part keep their order. */
 class Turns {
   length = 0;
+  /** The blobs of all jobs. */
+  bytes = 0;
   /** By owner, then by part. The next one comes first. */
   private readonly byOwner = new Map<string, Map<string, Job[]>>();
 
@@ -357,13 +378,13 @@ class Turns {
     parts.set(job.part, [...(parts.get(job.part) ?? []), job]);
     this.byOwner.set(job.owner, parts);
     this.length++;
+    this.bytes += job.bytes;
   }
 
-  /** Counts an owner's jobs. */
-  countOf(owner: string): number {
-    let count = 0;
-    for (const jobs of this.byOwner.get(owner)?.values() ?? []) count += jobs.length;
-    return count;
+  /** An owner's jobs, and their blobs. */
+  of(owner: string): { count: number; bytes: number } {
+    const jobs = [...(this.byOwner.get(owner)?.values() ?? [])].flat();
+    return { count: jobs.length, bytes: jobs.reduce((sum, job) => sum + job.bytes, 0) };
   }
 
   /** The first job that may go and is the first of its part. */
@@ -374,10 +395,11 @@ class Turns {
   }
 
   /** Removes the job that `next` returned, and puts its part and its owner after all others. */
-  take({ owner, part }: Job): void {
+  take({ bytes, owner, part }: Job): void {
     const parts = this.byOwner.get(owner) ?? new Map<string, Job[]>();
     const [, ...jobs] = parts.get(part) ?? [];
     this.length--;
+    this.bytes -= bytes;
     parts.delete(part);
     if (jobs.length > 0) parts.set(part, jobs);
     this.byOwner.delete(owner);
@@ -389,6 +411,7 @@ class Turns {
     const all = [...this.byOwner.values()].flatMap((parts) => [...parts.values()].flat());
     this.byOwner.clear();
     this.length = 0;
+    this.bytes = 0;
     return all;
   }
 }

@@ -171,6 +171,10 @@ export function createDoor(options: DoorOptions) {
             await requireStanding();
             return work();
           }),
+        reserve(bytes) {
+          visit.kept ??= bodies.open(holder, true);
+          visit.kept.reserve(bytes);
+        },
         inPieces(pieces, bytes) {
           const hold = answersInHand.open(holder, true);
           hold.reserve(bytes);
@@ -248,6 +252,7 @@ export function createDoor(options: DoorOptions) {
       response = await respond(() => answer(request, server, visit), visit);
     } finally {
       visit.hold?.release();
+      visit.kept?.release();
     }
     const status = response?.status ?? 101;
     const durationMs = performance.now() - startedAt;
@@ -290,8 +295,9 @@ interface Visit {
   path: string;
   isPage: boolean;
   identity: Identity | null;
-  /** The memory reserved for its body. */
+  /** The memory reserved for its body, and for what it takes from stored messages. */
   hold?: BodyHold | null;
+  kept?: BodyHold;
   failure?: Failure | undefined;
 }
 

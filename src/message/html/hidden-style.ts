@@ -123,19 +123,22 @@ function hides(said: Declarations): boolean | null {
   const isClipped =
     some(["overflow", ...overflows], (one) => /hidden|clip/.test(one)) || /paint|strict|content/.test(value("contain"));
   if (isClipped && some(sizes, (one) => pixels(one) <= 1)) return true;
-  if (/^rect\(\s*(?:0|1px)\b/.test(value("clip"))) return true;
   if (/^(?:inset\(\s*(?:50|100)%|circle\(\s*0)/.test(value("clip-path"))) return true;
-  const isMoved = /absolute|fixed|relative|sticky/.test(value("position"));
+  // `clip` is for these alone, and `sticky` moves nothing off the page.
+  const isFree = /absolute|fixed/.test(value("position"));
+  if (isFree && isClippedAway(value("clip"))) return true;
+  const isMoved = isFree || value("position") === "relative";
   if (isMoved && some(["inset", ...insets], (one) => words(one).some(isOffPage))) return true;
   if (some(["margin", ...margins], (one) => words(one).some(isOffPage))) return true;
   if (Math.abs(pixels(value("text-indent"))) >= OFF_PAGE_PIXELS) return true;
   if (some(moves, (one) => one.split(/[\s,()]/).some(isOffPage))) return true;
   if (/scale(?:3d|x|y)?\( ?0?\.?0{0,9} ?[,)]/.test(value("transform"))) return true;
 
-  if (some(["display", "visibility", "opacity", "zoom", "scale", "mso-hide", "content-visibility"], isComputed))
-    return null;
+  if (some(["display", "visibility", "opacity", "position", "zoom", "scale", "mso-hide"], isComputed)) return null;
+  if (isComputed(value("content-visibility"))) return null;
   if (some(["margin", ...margins, ...moves, "text-indent", "letter-spacing"], isComputed)) return null;
   if (isMoved && some(["inset", ...insets], isComputed)) return null;
+  if (isFree && isComputed(value("clip"))) return null;
   if (isClipped && some(["height", "max-height", "block-size", "max-block-size"], isComputed)) return null;
   if (some(masks, (one) => one !== "none")) return null;
   if (some(grids, (one) => /(?:^|[\s(,/])0(?:fr|px|%)?(?=$|[\s),/])/.test(one))) return null;
@@ -143,6 +146,16 @@ function hides(said: Declarations): boolean | null {
   const shape = value("clip-path");
   if (shape !== "" && shape !== "none" && !/^url\(/.test(shape)) return null;
   return /matrix|rotate(?:3d|x|y)\(|perspective/.test(value("transform")) ? null : false;
+}
+
+/** Whether nothing is left between the edges of a `rect()` (CSS Masking 8). */
+function isClippedAway(clip: string): boolean {
+  const [, written = ""] = /^rect\(([^()]*)\)$/.exec(clip) ?? [];
+  const [top = "", right = "", bottom = "", left = "", ...others] = words(written.trim());
+  if (left === "" || others.length > 0) return false;
+  const begin = (value: string) => (value === "auto" ? 0 : Math.max(pixels(value), 0));
+  const end = (value: string) => (value === "auto" ? BEYOND_PAGE_PIXELS : pixels(value));
+  return end(bottom) - begin(top) <= 1 || end(right) - begin(left) <= 1;
 }
 
 function isOffPage(value: string): boolean {

@@ -55,7 +55,7 @@ const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 const ENRICHED_CHARS_MAX = 2 * 1024 * 1024;
 /** Fields of a signed entity's header, which has a few. */
 const SIGNED_FIELDS_MAX = 1_000;
-/** S/MIME files opened of one message, one inside the other or not. */
+/** S/MIME files opened one inside the other. */
 const WRAPPERS_MAX = 3;
 
 export interface BodyOptions {
@@ -82,6 +82,8 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const packed: TnefMessage[] = [];
   const tnefBudget = newTnefBudget();
   let wrappers = 0;
+  /** Parts that S/MIME files may still have, all together. */
+  let signedPartsLeft = limits.maxParts;
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ bytes, header, start, end }: MimePart) => {
@@ -140,7 +142,8 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (cms?.kind !== "signed" || wrappers === WRAPPERS_MAX) return [];
     const entity = cms.content;
     const block = scanHeaders(entity, { bytesMax: limits.maxHeaderBytes, fieldsMax: SIGNED_FIELDS_MAX });
-    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, limits);
+    const within = { ...limits, maxParts: signedPartsLeft };
+    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, within);
     for (const one of found) defects.take(one);
     if (excess !== null) {
       defects.take(excess);
@@ -148,8 +151,11 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     }
     defects.add("signature_unchecked");
     outside.push(...around.map(([start, end]) => entity.subarray(start, end)));
+    signedPartsLeft -= countOf(root);
     wrappers++;
-    return read(root, null);
+    const pieces = await read(root, null);
+    wrappers--;
+    return pieces;
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
@@ -214,6 +220,10 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (found.isDescriptionCut) defects.add("part_truncated");
   }
   return { pieces, files, calendar: found.calendar, outside, defects: defects.list };
+}
+
+function countOf({ parts }: MimePart): number {
+  return parts.reduce((sum, part) => sum + countOf(part), 1);
 }
 
 /** Files are searched for the header of a part as far as this. */

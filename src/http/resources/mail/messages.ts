@@ -23,7 +23,6 @@ import {
   time,
   whole,
 } from "../../framework/input.ts";
-import { sized } from "../../framework/large-answer.ts";
 import { operation } from "../../framework/openapi.ts";
 import { pageQuery, readPage } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
@@ -207,7 +206,7 @@ export function messages(deps: RouteDeps) {
             message.status = "read";
           }
           const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
-          return sized(exchange, query.raw === false ? { ...detail, raw_message: "" } : detail);
+          return query.raw === false ? { ...detail, raw_message: "" } : detail;
         }),
       {
         query: query({
@@ -306,7 +305,7 @@ export function messages(deps: RouteDeps) {
           const { message, path, raw } = await ownPart(caller, params);
           const mail = path && (await deps.offload.attachedMessage(message, raw, path));
           if (!mail) throw notFound("attached message");
-          return sized(exchange, attachedOnWire(mail));
+          return attachedOnWire(mail);
         }, "child"),
       {
         response: { 200: answer(AttachedMessage) },
