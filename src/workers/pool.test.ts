@@ -235,6 +235,36 @@ describe("urgent tasks", () => {
     expect(await children.run("sleep", null, [], { isUrgent: true }).catch(({ code }) => code)).toBe("overloaded");
   });
 
+  test("are refused if they wait for long, and run no more", async () => {
+    const children = pool({ limits: { urgentWaitMs: 200, patienceMs: 60_000, stallMs: 60_000, urgentBytesMax: 30 } });
+    never(children.run("sleep", null, [], { isUrgent: true, owner: "a" }));
+    const done: string[] = [];
+    const note = (owner: string) =>
+      children.run("ask", { name: "look", args: [] }, [new Uint8Array(10)], {
+        ...{ isUrgent: true, owner },
+        host: { look: async () => void done.push(owner) },
+      });
+    // The second time, they have the room that the first ones had.
+    for (const owners of [
+      ["a", "b", "c"],
+      ["a", "b", "c"],
+    ])
+      for (const outcome of await Promise.allSettled(owners.map(note)))
+        expect(outcome).toMatchObject({
+          status: "rejected",
+          reason: {
+            code: "overloaded",
+            message: "The server was busy with other requests and did not get to this one.",
+            details: { retryAfterSeconds: 5 },
+          },
+        });
+    const [stuck] = children.pids();
+    process.kill(stuck as number, "SIGKILL");
+    await until(() => !children.pids().includes(stuck as number));
+    await note("d");
+    expect(done).toEqual(["d"]);
+  });
+
   test("have room for some bytes, and one owner's for half of them", async () => {
     const children = pool({ limits: { urgentBytesMax: 100 } });
     const ask = (owner: string, bytes: number) =>

@@ -53,6 +53,11 @@ const QUEUE_MAX = 500;
  * as well. What waits of arriving mail counts where it arrives.
  */
 const URGENT_BYTES_MAX = 128 * 1024 * 1024;
+/**
+ * How long an urgent task waits for a child. A request may have waited a minute for its turn before, and the server
+ * closes a connection after 90 s without data.
+ */
+const URGENT_WAIT_MS = 20_000;
 const RETRY_AFTER_SECONDS = 5;
 /** How long a closing pool waits for its children to exit before it kills them. */
 const CLOSE_MS = 1_000;
@@ -61,6 +66,7 @@ export interface PoolLimits extends ChildLimits {
   idleMs: number;
   queueMax: number;
   urgentBytesMax: number;
+  urgentWaitMs: number;
 }
 
 export interface PoolOptions {
@@ -141,6 +147,7 @@ export function createPool(options: PoolOptions): Pool {
     idleMs: IDLE_MS,
     queueMax: QUEUE_MAX,
     urgentBytesMax: URGENT_BYTES_MAX,
+    urgentWaitMs: URGENT_WAIT_MS,
     ...options.limits,
   };
   /**
@@ -158,6 +165,9 @@ export function createPool(options: PoolOptions): Pool {
   let jobCount = 0;
   let isClosed = false;
   let idleTimer: ReturnType<typeof setTimeout> | null = null;
+  let lateTimer: ReturnType<typeof setTimeout> | null = null;
+  /** When each urgent task began to wait. */
+  const waitingSince = new WeakMap<Job, number>();
 
   const allChildren = () => sets.flatMap((set) => [...set]);
 
@@ -247,6 +257,19 @@ export function createPool(options: PoolOptions): Pool {
     }
   }
 
+  /** Refuses the urgent tasks that have waited for too long, until none waits. One timer serves all. */
+  function watchLate(): void {
+    if (urgent.length === 0) return;
+    lateTimer ??= setTimeout(() => {
+      lateTimer = null;
+      const before = performance.now() - limits.urgentWaitMs;
+      for (const job of urgent.clear((job) => (waitingSince.get(job) ?? 0) <= before))
+        job.failed({ kind: "failed", id: job.id, error: lateError });
+      watchLate();
+    }, limits.urgentWaitMs / LOOKS_AT_LATE);
+    lateTimer.unref();
+  }
+
   /** Ends idle children that have grown, and sees to it that each ends after `idleMs` without tasks. */
   function retire(): void {
     if (suspects.length === 0) for (const child of lone) endIdle(child);
@@ -294,7 +317,7 @@ export function createPool(options: PoolOptions): Pool {
           }),
         );
       return new Promise((resolve, reject) => {
-        waiting.push({
+        const job: Job = {
           id: ++jobCount,
           name,
           input,
@@ -314,8 +337,11 @@ export function createPool(options: PoolOptions): Pool {
             reject(isOurs ? new TaskLost(name, "error") : errorFromData(error));
           },
           lost: (loss) => reject(new TaskLost(name, loss)),
-        });
+        };
+        waitingSince.set(job, performance.now());
+        waiting.push(job);
         schedule();
+        watchLate();
       });
     },
 
@@ -324,6 +350,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       isClosed = true;
       if (idleTimer) clearTimeout(idleTimer);
+      if (lateTimer) clearTimeout(lateTimer);
       for (const job of [...urgent.clear(), ...queue.clear(), ...suspects.clear()])
         job.failed({ kind: "failed", id: job.id, error: closedError });
       const all = allChildren();
@@ -406,17 +433,33 @@ class Turns {
     if (parts.size > 0) this.byOwner.set(owner, parts);
   }
 
-  /** Removes and returns all jobs. */
-  clear(): Job[] {
-    const all = [...this.byOwner.values()].flatMap((parts) => [...parts.values()].flat());
-    this.byOwner.clear();
-    this.length = 0;
-    this.bytes = 0;
-    return all;
+  /** Removes and returns all jobs, or those that match. The others keep their places. */
+  clear(which: (job: Job) => boolean = () => true): Job[] {
+    const gone: Job[] = [];
+    for (const [owner, parts] of this.byOwner) {
+      for (const [part, jobs] of parts) {
+        const kept = jobs.filter((job) => !which(job));
+        gone.push(...jobs.filter(which));
+        if (kept.length > 0) parts.set(part, kept);
+        else parts.delete(part);
+      }
+      if (parts.size === 0) this.byOwner.delete(owner);
+    }
+    this.length -= gone.length;
+    this.bytes -= gone.reduce((sum, job) => sum + job.bytes, 0);
+    return gone;
   }
 }
 
 /** With more bytes than this in one child, its tasks would make each other wait. */
 const WORTH_A_CHILD_BYTES = 1024 * 1024;
 
+/** A task waits for so much longer than `urgentWaitMs`, at most: one part of that in this many. */
+const LOOKS_AT_LATE = 4;
+const lateError = {
+  kind: "failure",
+  code: "overloaded",
+  message: "The server was busy with other requests and did not get to this one.",
+  details: { fix: "Send fewer such requests at once, and this one again.", retryAfterSeconds: RETRY_AFTER_SECONDS },
+} as const;
 const closedError = { kind: "failure", code: "unavailable", message: "The server is stopping.", details: {} } as const;

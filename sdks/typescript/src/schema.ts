@@ -475,7 +475,10 @@ export interface paths {
         delete: operations["deleteMessage"];
         options?: never;
         head?: never;
-        /** Change a message's status and labels */
+        /**
+         * Change a message's status and labels
+         * @description A message has at most 100 labels.
+         */
         patch: operations["updateMessage"];
         trace?: never;
     };

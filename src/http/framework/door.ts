@@ -67,9 +67,13 @@ export function createDoor(options: DoorOptions) {
     child: createSlots(WHOLE_MESSAGES_MAX, options.clock),
   };
   const { database } = config;
+  const listsMax =
+    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * LISTS_SHARE));
   const lists = createSlots(
-    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * LISTS_SHARE)),
+    listsMax,
     options.clock,
+    // A search may take seconds. One account never holds all that reads.
+    Math.max(1, Math.floor(listsMax / 2)),
   );
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);

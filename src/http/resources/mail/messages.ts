@@ -3,7 +3,7 @@ import { ATTACHED_DEPTH_MAX } from "../../../mail.ts";
 import { signers } from "../../../notify/sign.ts";
 import { authHeadersOf, noteSigned } from "../../../notify/webhook.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
-import type { LabelledMessage, MessageFilter, StoredMail } from "../../../store/mail/messages.ts";
+import { LABELS_MAX, type LabelledMessage, type MessageFilter, type StoredMail } from "../../../store/mail/messages.ts";
 import type { OutboundFilter } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";
 import { AttachedMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
@@ -247,6 +247,7 @@ export function messages(deps: RouteDeps) {
           id: "updateMessage",
           tag: "messages",
           summary: "Change a message's status and labels",
+          description: `A message has at most ${LABELS_MAX} labels.`,
           example: { status: "unread", add_labels: ["later"] },
         }),
       },
