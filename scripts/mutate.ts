@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { parseArgs } from "node:util";
@@ -13,7 +13,7 @@ import { findPython, pytestCommand } from "./test-python.ts";
  *   bun run mutate store             one area: testdata/mutants/store.json
  *   bun run mutate store --only S16  one mistake; several are separated by commas
  *   bun run mutate --sample 4        four of each area
- *   bun run mutate --list            only checks that each mistake can still be planted
+ *   bun run mutate --list            only checks that each mistake can still be planted, and that its tests exist
  *
  * An entry names a file, the text to find in it (exactly once), its replacement, the reason why that is a mistake, and
  * the tests that should fail. Its tests must pass before the mistake is planted. An entry that no longer applies is an
@@ -67,9 +67,39 @@ async function readMutants(area?: string): Promise<Map<string, Mutant[]>> {
 }
 
 const isPython = (test: string) => test.endsWith(".py");
+const isBun = (test: string) => !isPython(test);
 
-/** Why an entry cannot be planted; null if it can. */
-async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | null> {
+/**
+ * The whole names of the tests in each file, as `bun test -t` matches them. Bun loads the files, because many names come
+ * from tables, but runs no test.
+ */
+async function testNames(files: ReadonlySet<string>): Promise<Map<string, string[]>> {
+  const names = new Map([...files].map((file) => [file, [] as string[]]));
+  if (files.size === 0) return names;
+  const dir = await mkdtemp(join(tmpdir(), "mutate-"));
+  try {
+    const report = join(dir, "tests.xml");
+    const args = ["--reporter=junit", `--reporter-outfile=${report}`, "-t", "(?!)", ...files];
+    const { stderr } = await $`${process.execPath} test ${args}`.cwd(project).nothrow().quiet();
+    const xml = await readFile(report, "utf8").catch(() => {
+      throw new Error(`Bun did not list the tests.\n${stderr}`);
+    });
+    for (const [, name = "", groups = "", file = ""] of xml.matchAll(testCase)) {
+      // The innermost group comes first.
+      const whole = [...groups.split(" &gt; ").reverse(), name].filter(Boolean).join(" ");
+      names.get(file)?.push(whole.replace(/&(?:lt|gt|quot|apos|amp);/g, (entity) => entities[entity] as string));
+    }
+    return names;
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
+
+const testCase = /<testcase name="([^"]*)" classname="([^"]*)" time="[^"]*" file="([^"]*)"/g;
+const entities: Record<string, string> = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'", "&amp;": "&" };
+
+/** Why an entry cannot be planted, or not be caught; null if it can. `names`: of Bun's tests. */
+async function whyNot({ file, find, replace, tests, name }: Mutant, names: Map<string, string[]>) {
   const path = join(project, file);
   if (!(await Bun.file(path).exists())) return `${file} is gone`;
   const count = (await Bun.file(path).text()).split(find).length - 1;
@@ -78,7 +108,10 @@ async function whyNot({ file, find, replace, tests }: Mutant): Promise<string | 
   if (tests.length === 0) return "it names no tests";
   if (tests.some(isPython) && !tests.every(isPython)) return "it names tests of two kinds";
   for (const test of tests) if (!(await Bun.file(join(project, test)).exists())) return `${test} is gone`;
-  return null;
+  // pytest, which not every machine has, fails by itself if no test has the name.
+  if (!name || tests.every(isPython)) return null;
+  const wanted = new RegExp(name);
+  return tests.some((test) => names.get(test)?.some((one) => wanted.test(one))) ? null : `no test matches "${name}"`;
 }
 
 /** Copies the project's files in git, with uncommitted changes, and links the installed packages of the original. */
@@ -186,9 +219,10 @@ function sampled(mutants: Mutant[]): Mutant[] {
 const areas = await readMutants(positionals[0]);
 const all = [...areas].flatMap(([area, mutants]) => mutants.map((mutant) => ({ area, mutant })));
 const seen = new Set<string>();
+const names = await testNames(new Set(all.flatMap(({ mutant }) => (mutant.name ? mutant.tests : []).filter(isBun))));
 let inapplicable = 0;
 for (const { area, mutant } of all) {
-  const why = seen.has(mutant.id) ? "another entry has its id" : await whyNot(mutant);
+  const why = seen.has(mutant.id) ? "another entry has its id" : await whyNot(mutant, names);
   seen.add(mutant.id);
   if (why === null) continue;
   inapplicable++;

@@ -218,7 +218,7 @@ export interface OutboundMail {
  * The version of the reader of mail. Content that a reader of another version parsed is parsed again when it is next
  * opened, so increase it when mail that is stored already should be read anew.
  */
-export const READER_VERSION = 5;
+export const READER_VERSION = 6;
 
 /** A message as parsed from its bytes. Parsing never fails: `defects` lists what could not be read. */
 export interface ReadMail {

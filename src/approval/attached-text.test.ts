@@ -251,6 +251,37 @@ test("messages in messages are opened four deep, and what is deeper is named", a
   expect(depths).toEqual([true, true, true, true, false, false]);
 });
 
+test("many tiny texts of an attached message are searched as one, and all are found", async () => {
+  const fields = Array.from({ length: 400 }, (_, i) => `X-${i}: v${i}\r\nReceived: from r${i}\r\n`).join("");
+  const named = (i: number) => `Content-ID: <c${i}>\r\nContent-Disposition: attachment; filename=f${i}\r\n\r\n`;
+  const nested = (i: number) => `Content-Type: multipart/mixed; boundary=n${i}\r\n\r\no${i}\r\n--n${i}--\r\np${i}`;
+  const parts = Array.from({ length: 200 }, (_, i) => [named(i), nested(i)]).flat();
+  const { texts } = await read("a.eml", "message/rfc822", fields + mixed(...parts));
+  const decoded = texts.filter(({ text }) => !text.includes("--b"));
+  const linesOf = (wanted: string) =>
+    decoded
+      .filter(({ form, where }) => form === wanted && where === "the file")
+      .flatMap(({ text }) => text.split(/\r?\n/));
+  expect(linesOf("words")).toEqual(expect.arrayContaining(["X-399: v399", "o199", "p199"]));
+  expect(linesOf("data")).toEqual(expect.arrayContaining(["Received: from r399", "f199", "c199"]));
+  expect(decoded.length).toBeLessThan(10);
+});
+
+test("messages of many parts are opened until there are too many in all, and the others are named", async () => {
+  const whole = mixed(...Array(400).fill("\r\n"));
+  const messages = Array.from({ length: 20 }, (_, i) => base64Part("message/rfc822", Buffer.from(whole), `m${i}.eml`));
+  const { unsearched } = await read("a.eml", "message/rfc822", mixed(...messages));
+  expect(unsearched).toContainEqual({ name: "“m19.eml” in the file", why: "too large" });
+  expect(unsearched.map(({ name }) => name)).not.toContain("“m1.eml” in the file");
+});
+
+test("of the files in attached messages, the first that is one too many is named", async () => {
+  const files = Array.from({ length: 400 }, (_, i) => base64Part("text/csv", Buffer.from("a"), `f${i}.csv`));
+  const messages = [0, 1].map((i) => base64Part("message/rfc822", Buffer.from(mixed(...files)), `m${i}.eml`));
+  const { unsearched } = await read("a.eml", "message/rfc822", mixed(...messages));
+  expect(unsearched).toEqual([{ name: "“f97.csv” in “m1.eml” in the file", why: "too large" }]);
+});
+
 test.each(["\r", "\n", "\r\n"])("a message with the line ends %j is read as it leaves", async (lineEnd) => {
   const lines = ["Content-Transfer-Encoding: base64", "", Buffer.from("the inner words").toString("base64"), ""];
   const { texts } = await read("a.eml", "message/rfc822", lines.join(lineEnd));

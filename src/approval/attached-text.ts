@@ -4,7 +4,7 @@ import { asBuffer, type HeaderBlock, scanHeaders } from "../message/headers.ts";
 import { SEARCHED_CHARS_MAX } from "../message/html/links.ts";
 import { isMisreadable, isTnef } from "../message/mime/body.ts";
 import { isCharset, isUtf7 } from "../message/mime/charset.ts";
-import { type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
+import { type MimePart, type ReadLimits, type Structure, scanStructure } from "../message/mime/structure.ts";
 import { cleanLine } from "../message/text/clean.ts";
 import { fileType, contentOf as tnefContent, nameOf as tnefName } from "../message/tnef/message.ts";
 import { readTnef } from "../message/tnef/tnef.ts";
@@ -42,6 +42,8 @@ export interface OutgoingTexts {
 const TEXT_CHARS_MAX = 4 * 1024 * 1024;
 /** Bytes that are parsed, in all attached messages together: what a large upstream accepts in one mail. */
 const MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
+/** Parts of all attached messages together: a few for each of as many files as are opened. */
+const PARTS_MAX = 2_000;
 /** Files in total, including those in attached messages. */
 const FILES_MAX = 500;
 /** Messages inside messages. */
@@ -55,17 +57,23 @@ const NAME_CHARS_MAX = 60;
 export interface FileBudget {
   textChars: number;
   messageBytes: number;
+  parts: number;
   files: number;
 }
 
 export function newFileBudget(): FileBudget {
-  return { textChars: TEXT_CHARS_MAX, messageBytes: MESSAGE_BYTES_MAX, files: FILES_MAX };
+  return { textChars: TEXT_CHARS_MAX, messageBytes: MESSAGE_BYTES_MAX, parts: PARTS_MAX, files: FILES_MAX };
 }
 
 interface File {
   filename: string;
   contentType: string;
   content: Uint8Array;
+}
+
+/** `name`: as a sentence names it. */
+interface NamedFile extends File {
+  name: string;
 }
 
 /** Types whose bytes are encrypted or wrapped in a signature that hides the content (RFC 8551, RFC 3156). */
@@ -89,26 +97,24 @@ const proseName = /\.(?:te?xt|md|markdown|csv)$/i;
 
 /**
  * Collects the texts of one attached file and of everything inside it. A message is read as a mail program reads it,
- * and also as plain text, because mail programs disagree. Never throws.
+ * and also as plain text, because mail programs disagree. Some parts may be in `unsearched` twice. Never throws.
  */
 export async function attachedTexts(file: File, where: string, budget: FileBudget, depth = 0): Promise<OutgoingTexts> {
   const type = (file.contentType.split(";")[0] ?? "").trim().toLowerCase();
   const texts: OutgoingText[] = [];
   const unsearched: Unsearched[] = [];
-  const miss = (why: Unsearched["why"], name = where) => {
-    if (!unsearched.some((one) => one.name === name && one.why === why)) unsearched.push({ name, why });
-  };
+  const miss = (why: Unsearched["why"], name = where) => unsearched.push({ name, why });
   if (file.content.byteLength === 0) return { texts, unsearched };
   if (--budget.files < 0) return { texts, unsearched: [{ name: where, why: "too large" }] };
-  if (sealedType.test(type) || /\.(?:gpg|pgp|p7m)$/i.test(file.filename)) miss("encrypted");
+  const isSealed = sealedType.test(type) || /\.(?:gpg|pgp|p7m)$/i.test(file.filename);
 
   // A character has at most four bytes, so the bytes after these would not be searched anyway.
   const room = Math.max(0, Math.min(SEARCHED_CHARS_MAX, budget.textChars));
   const head = file.content.subarray(0, Math.max(HEAD_BYTES, room * 4));
   const isCut = head.byteLength < file.content.byteLength;
   const read = textReadings(head, file.contentType);
-  if (!read) miss(unsearched.length > 0 ? "encrypted" : "binary");
-  else {
+  if (isSealed || !read) miss(isSealed ? "encrypted" : "binary");
+  if (read) {
     if (!read.isWhole) miss("unreadable");
     else if (otherType.test(type) || isPacked(latin1(head.subarray(0, PDF_BYTES_MAX)))) miss("binary");
     const isInLines = isFolded(type, file.filename);
@@ -125,15 +131,9 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   const { files, isCertain, isWhole } = filesInside(file, type, where, read?.texts ?? [], depth, budget.files);
   if (!isCertain) miss("unreadable", `a file inside ${where}`);
   if (!isWhole) miss("too large", `a file inside ${where}`);
-  for (const { name, ...one } of files) {
-    if (budget.files <= 0) {
-      miss("too large", name);
-      break;
-    }
-    const found = await attachedTexts(one, name, budget, depth + 1);
-    texts.push(...found.texts);
-    unsearched.push(...found.unsearched);
-  }
+  const packedTexts = await filesTexts(files, budget, depth + 1);
+  texts.push(...packedTexts.texts);
+  unsearched.push(...packedTexts.unsearched);
   // Its rich text may say something else than its plain text.
   if (isTnef(type, file.filename)) miss("binary");
 
@@ -141,7 +141,7 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   if (!messageType.test(type) && !isMultipart && !messageName.test(file.filename)) return { texts, unsearched };
   if (type === "message/partial" || type === "message/external-body") miss("unreadable");
   budget.messageBytes -= file.content.byteLength;
-  if (depth >= DEPTH_MAX || budget.messageBytes < 0) {
+  if (depth >= DEPTH_MAX || budget.messageBytes < 0 || budget.parts < 0) {
     miss("too large");
     return { texts, unsearched };
   }
@@ -155,6 +155,19 @@ export async function attachedTexts(file: File, where: string, budget: FileBudge
   return { texts: [...texts, ...inside.texts], unsearched: [...unsearched, ...inside.unsearched] };
 }
 
+/** Like `attachedTexts`, for files and the names of their places. The first file that the budget leaves out is named. */
+export async function filesTexts(files: readonly NamedFile[], budget: FileBudget, depth = 0): Promise<OutgoingTexts> {
+  const texts: OutgoingText[] = [];
+  const unsearched: Unsearched[] = [];
+  for (const { name, ...file } of files) {
+    const found = await attachedTexts(file, name, budget, depth);
+    texts.push(...found.texts);
+    unsearched.push(...found.unsearched);
+    if (budget.files < 0) break;
+  }
+  return { texts, unsearched };
+}
+
 /**
  * The files packed in a calendar, an address book, or winmail.dat, which also has a text. `isCertain`: all programs
  * find the same ones. `isWhole`: a calendar or an address book has no others.
@@ -166,7 +179,7 @@ function filesInside(
   readings: readonly string[],
   depth: number,
   filesMax: number,
-): { files: (File & { name: string })[]; isCertain: boolean; isWhole: boolean } {
+): { files: NamedFile[]; isCertain: boolean; isWhole: boolean } {
   if (isFolded(type, filename)) {
     const found = filesIn(readings, filesMax);
     return { ...found, files: found.files.map((one) => ({ ...one, name: `a file inside ${where}` })) };
@@ -199,6 +212,11 @@ export function named(name: string, place: string): string {
   return isPlain ? inQuotes(name) : place;
 }
 
+/** Joins short texts, because each that is searched alone costs time, however short. */
+export function lines(parts: readonly string[]): string {
+  return parts.filter((part) => part !== "").join("\n");
+}
+
 /** Quotes foreign words in a sentence of ours, so that they are not taken for ours. */
 export function inQuotes(words: string): string {
   return `“${cleanLine(words).replace(/[“”„]/g, "'")}”`;
@@ -221,8 +239,9 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
     const { readEveryPart, readMail } = await import("../message/read.ts");
     const block = scanHeaders(raw, { bytesMax: readLimits.maxHeaderBytes, fieldsMax: HEADER_FIELDS_MAX });
     const structure = scanStructure(raw, block, readLimits);
+    budget.parts -= partsIn(structure.root);
     const outside = structure.outside.map(([start, end]) => Buffer.from(raw.subarray(start, end)).toString("utf8"));
-    for (const text of outside) add(text, "words");
+    add(lines(outside), "words");
     const mail = await readMail(raw, readLimits);
     const isReadAlike = isWhollyRead(raw, block, structure) && !mail.defects.some(isMisreadable);
     // Another program may see a delimiter there, and parts after it.
@@ -231,34 +250,37 @@ async function messageTexts(raw: Uint8Array, where: string, budget: FileBudget, 
       // Other programs may show the encoded form as it is.
       add(Buffer.from(raw).toString("utf8"), "data");
     }
-    for (const { name, value } of mail.headers) {
-      // Fields that route or authenticate a message hold host names that lead nowhere.
-      const isTrace = /^(?:received|arc-|dkim-|authentication-|message-id|references|in-reply-to|return-path)/i.test(
-        name,
-      );
-      add(`${name}: ${value}`, isTrace ? "data" : "words");
-    }
+    const fields = Map.groupBy(mail.headers, ({ name }) => (traceField.test(name) ? "data" : "words"));
+    for (const [form, some] of fields) add(lines(some.map(({ name, value }) => `${name}: ${value}`)), form);
     add(mail.text, "words");
     if (mail.html !== null) add(mail.html, "html");
-    for (const { filename, content } of uuencodedFiles(mail.text)) {
-      const inside = await attachedTexts({ filename, contentType: "", content }, where, budget, depth + 1);
-      texts.push(...inside.texts);
-      unsearched.push(...inside.unsearched);
-    }
-    for (const { attachment, content } of await readEveryPart(raw, readLimits)) {
-      const { filename, content_type: contentType, content_id: contentId = "", index } = attachment;
-      add(filename, "data");
-      add(contentId, "data");
-      const name = `${named(filename, `attachment ${index + 1}`)} in ${where}`;
-      const inside = await attachedTexts({ filename, contentType, content }, name, budget, depth + 1);
-      texts.push(...inside.texts);
-      unsearched.push(...inside.unsearched);
-    }
+    const parts = await readEveryPart(raw, readLimits);
+    add(
+      lines(parts.flatMap(({ attachment: { filename, content_id: contentId = "" } }) => [filename, contentId])),
+      "data",
+    );
+    const files = [
+      ...uuencodedFiles(mail.text).map((file) => ({ ...file, contentType: "", name: where })),
+      ...parts.map(({ attachment: { filename, content_type: contentType, index }, content }) => ({
+        ...{ filename, contentType, content },
+        name: `${named(filename, `attachment ${index + 1}`)} in ${where}`,
+      })),
+    ];
+    const inside = await filesTexts(files, budget, depth + 1);
+    texts.push(...inside.texts);
+    unsearched.push(...inside.unsearched);
   } catch {
     unsearched.push({ name: where, why: "unreadable" });
   }
   return { texts, unsearched };
 }
+
+function partsIn({ parts }: MimePart): number {
+  return parts.reduce((sum, part) => sum + partsIn(part), 1);
+}
+
+/** Fields that route or authenticate a message. They hold host names that lead nowhere. */
+const traceField = /^(?:received|arc-|dkim-|authentication-|message-id|references|in-reply-to|return-path)/i;
 
 /** Defects of parts that are left encoded or read one way of two, though another program may show other words. */
 const unread: ReadonlySet<string> = new Set<DefectCode>([

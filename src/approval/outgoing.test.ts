@@ -9,16 +9,6 @@ const named = (why: Unsearched["why"]) => [{ name: "a file inside the HTML", why
 const nobody = { replyTo: [], to: [], cc: [], bcc: [], inReplyTo: null, references: [], headers: [], attachments: [] };
 
 async function unsearchedIn(html: string): Promise<Unsearched[]> {
-  const nobody = {
-    replyTo: [],
-    to: [],
-    cc: [],
-    bcc: [],
-    inReplyTo: null,
-    references: [],
-    headers: [],
-    attachments: [],
-  };
   return (await outgoingTexts({ ...nobody, subject: "", text: "", html })).unsearched;
 }
 
@@ -78,4 +68,33 @@ test("a file is read by the name and the type with which it leaves", async () =>
   const { texts } = await outgoingTexts({ ...nobody, subject: "", text: "", html: null, attachments });
   const found = texts.map(({ text }) => text);
   for (const text of ["NOTE:a.b.example", "ab", "Subject: c"]) expect(found).toContain(text);
+});
+
+test("a part that cannot be searched is named once for each reason", async () => {
+  const attached = (filename: string, contentType: string, content: string | Buffer) => ({
+    ...{ filename, contentType, content: Buffer.from(content) },
+  });
+  const page = Buffer.from("<p>Gr\xfc\xdfe</p><svg><style>a<b>c</b></style></svg><![CDATA[x]]>", "latin1");
+  const attachments = [
+    attached("a.html", "text/html", page),
+    ...[1, 2, 3, 4].map((i) => attached(`${i}.txt`, "text/plain", "a b ".repeat(256 * 1024))),
+    attached("b.eml", "message/rfc822", `${"Received: a\r\nX: b\r\n".repeat(100)}\r\nHi\r\n`),
+    attached("c.zip", "application/zip", bytes),
+  ];
+  const { unsearched } = await outgoingTexts({ ...nobody, subject: "", text: "", html: null, attachments });
+  expect(unsearched).toEqual([
+    { name: "the attachment “4.txt”", why: "too large" },
+    { name: "the attachment “b.eml”", why: "searched in part" },
+    { name: "the attachment “b.eml”", why: "too large" },
+    { name: "the attachment “c.zip”", why: "binary" },
+    { name: "the attachment “a.html”", why: "unreadable" },
+  ]);
+});
+
+test("the names of many files in the text are searched as one, and those left out are named once", async () => {
+  const text = Array.from({ length: 600 }, (_, i) => `begin 644 f${i}\n!x\nend\n`).join("");
+  const { texts, unsearched } = await outgoingTexts({ ...nobody, subject: "", text, html: null });
+  const names = texts.filter(({ where }) => where === "a file name");
+  expect(names.map((one) => one.text.split("\n").at(-1))).toEqual(["f599"]);
+  expect(unsearched).toEqual([{ name: "a file inside the text", why: "too large" }]);
 });

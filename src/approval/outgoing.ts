@@ -6,6 +6,8 @@ import { markupReadings, readMarkup } from "../message/html/markup.ts";
 import { uuencodedFiles } from "../message/uuencode.ts";
 import {
   attachedTexts,
+  filesTexts,
+  lines,
   named,
   newFileBudget,
   type OutgoingText,
@@ -36,10 +38,11 @@ const DATA_URLS_MAX = 200;
 
 /**
  * Collects every text that leaves with a message: the header with its addresses, names and ids, the bodies, the
- * attachments, and the messages and pages attached to those. Time and memory are linear in the message; parts beyond a
- * limit of attached-text.ts are in `unsearched`. Never throws.
+ * attachments, and the messages and pages attached to those. `attached`: those of each attachment. Time and memory are
+ * linear in the message; parts beyond a limit of attached-text.ts are in `unsearched`, which has nothing twice. Never
+ * throws.
  */
-export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
+export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts & { attached: OutgoingText[][] }> {
   const { subject, text, html, inReplyTo, references, headers, attachments } = message;
   const texts: OutgoingText[] = [];
   const unsearched: Unsearched[] = [];
@@ -56,27 +59,28 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
   add("Reply-To", lines(message.replyTo.map(({ address }) => address)), "data");
   add("In-Reply-To", inReplyTo ?? "", "data");
   add("References", lines(references), "data");
-  for (const { name, value } of headers) {
-    add("the name of a header field", name, "data");
-    add(`the header field ${named(name, "with that name")}`, value, "words");
-  }
+  add("the name of a header field", lines(headers.map(({ name }) => name)), "data");
+  for (const { name, value } of headers) add(`the header field ${named(name, "with that name")}`, value, "words");
+  const inText = uuencodedFiles(text).map((file) => ({ ...file, contentType: "", name: "a file inside the text" }));
+  add("a file name", lines([...attachments, ...inText].map(({ filename }) => filename)), "data");
+  add("a Content-ID", lines(attachments.map(({ contentId = "" }) => contentId)), "data");
+  add("the type of an attachment", lines(attachments.map(({ contentType }) => contentType)), "data");
 
   const budget = newFileBudget();
-  const open = async (file: Outgoing["attachments"][number], where: string) => {
-    const found = await attachedTexts(file, where, budget);
+  const keep = (found: OutgoingTexts) => {
     texts.push(...found.texts);
     unsearched.push(...found.unsearched);
+    return found.texts;
   };
+  const attached: OutgoingText[][] = [];
   for (const [i, file] of attachments.entries()) {
-    add("a file name", file.filename, "data");
-    add("a Content-ID", file.contentId ?? "", "data");
-    add("the type of an attachment", file.contentType, "data");
-    await open(leavingFile(file, i), `the attachment ${named(file.filename, `number ${i + 1}`)}`);
+    const where = `the attachment ${named(file.filename, `number ${i + 1}`)}`;
+    attached.push(keep(await attachedTexts(leavingFile(file, i), where, budget)));
   }
-  for (const { filename, content } of uuencodedFiles(text)) {
-    add("a file name", filename, "data");
-    await open({ filename, contentType: "", content }, "a file inside the text");
-  }
+  keep(await filesTexts(inText, budget));
+  const open = async (file: Outgoing["attachments"][number], where: string) => {
+    keep(await attachedTexts(file, where, budget));
+  };
   for (const { where, text: markup, form } of texts.slice())
     if (form === "html") await openDataUrls(markup, `a file inside ${where}`, open, (one) => unsearched.push(one));
   // Besides the readings that are searched, programs may have others.
@@ -86,21 +90,18 @@ export async function outgoingTexts(message: Outgoing): Promise<OutgoingTexts> {
   for (const { where, text: said } of texts.slice())
     if (said.includes("-----BEGIN PGP MESSAGE") && !unsearched.some(({ name }) => name === where))
       unsearched.push({ name: where, why: "encrypted" });
-  return { texts, unsearched };
+  const distinct = new Map(unsearched.map((one) => [`${one.why} ${one.name}`, one]));
+  return { texts, unsearched: [...distinct.values()], attached };
 }
 
 /**
  * An attachment with the name and the type with which it leaves. One that says it is a message or parts of one is
  * opened as that, though some leave as plain bytes.
  */
-export function leavingFile(file: Outgoing["attachments"][number], index: number): Outgoing["attachments"][number] {
+function leavingFile(file: Outgoing["attachments"][number], index: number): Outgoing["attachments"][number] {
   const sent = sentFile(file, index);
   const isMime = /^\s*(?:message|multipart)\//i.test(file.contentType);
   return { ...file, ...sent, ...(isMime && { contentType: file.contentType }) };
-}
-
-function lines(parts: readonly string[]): string {
-  return parts.filter((part) => part !== "").join("\n");
 }
 
 /** Opens the files that HTML embeds (RFC 2397), in attributes and in style sheets, however they are spelt. */

@@ -67,6 +67,31 @@ describe.each(["sqlite", "postgres"] as const)("what reviewers are shown, on %s,
   });
 });
 
+test("reviewers are told of every part that the gate could not search", async () => {
+  await using it = await startTestApp();
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const gate = { hitl_enabled: true, hitl_notify_email: false, hitl_rules: { unsearched: true } };
+  await it.api("PATCH", `/api/v1/agents/${agent}`, gate);
+  const zip = Buffer.from("504b03040001fffe80", "hex").toString("base64");
+  const attached = (filename: string, content_type: string, content: string) => ({
+    ...{ filename, content_type, data: Buffer.from(content).toString("base64") },
+  });
+  const attachments = [
+    attached("a.html", "text/html", `<a href="data:application/zip;base64,${zip}">a</a>`),
+    attached("b.html", "text/html", "<svg><desc><![CDATA[<p>]]></desc></svg>"),
+    attached("c.txt", "text/plain", "-----BEGIN PGP MESSAGE-----\nx"),
+  ];
+  const { message_id: id } = (await it.api("POST", "/api/v1/send", { ...mail, attachments })).body;
+  const { hold, unsearched } = (await it.api("GET", `/api/v1/messages/${id}`)).body;
+  const named = [
+    { name: "a file inside the attachment “a.html”", why: "binary" },
+    { name: "the attachment “b.html”", why: "unreadable" },
+    { name: "the attachment “c.txt”", why: "encrypted" },
+  ];
+  for (const { name } of named) expect(hold.reason).toContain(name);
+  expect(unsearched).toEqual(named);
+});
+
 test("of a huge message it is bounded", async () => {
   const people = { to: [], cc: [], bcc: [], replyTo: [], inReplyTo: null, references: [], headers: [] };
   const content = Buffer.from("x".repeat(1_000_000));

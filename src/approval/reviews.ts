@@ -7,10 +7,9 @@ import type { Store } from "../store/store.ts";
 import { Failure } from "../util/errors.ts";
 import type { Owner } from "../util/owner.ts";
 import { attachedFiles, type ReadAttachments } from "./attached-files.ts";
-import { attachedTexts, named, newFileBudget } from "./attached-text.ts";
 import { compareBodies } from "./body-compare.ts";
 import { threadFields } from "./further-fields.ts";
-import { leavingFile, type Outgoing, outgoingTexts } from "./outgoing.ts";
+import { type Outgoing, outgoingTexts } from "./outgoing.ts";
 import { unknownReview } from "./plain-review.ts";
 import type { Review } from "./review.ts";
 
@@ -31,18 +30,15 @@ const UNSEARCHED_MAX = 100;
  * message is. It is made once and kept with the message. Never throws.
  */
 export async function heldReview(message: Outgoing, contentHash: string): Promise<HeldReview> {
-  const { text, html, attachments } = message;
-  const { unsearched } = await outgoingTexts({ ...message, attachments: [] });
+  const { text, html } = message;
+  // What the gate could not search, reviewers must look at.
+  const { unsearched, attached } = await outgoingTexts(message);
   const attachmentTexts: HeldReview["attachmentTexts"] = [];
-  const budget = newFileBudget();
   let room = FILES_CHARS_MAX;
-  for (const [index, file] of attachments.entries()) {
-    const where = `the attachment ${named(file.filename, `number ${index + 1}`)}`;
-    const found = await attachedTexts(leavingFile(file, index), where, budget);
-    unsearched.push(...found.unsearched);
-    const [first] = found.texts;
+  for (const [index, texts] of attached.entries()) {
+    const [first] = texts;
     if (!first) continue;
-    const decoded = found.texts.filter(({ form }) => form === "words" || form === "data");
+    const decoded = texts.filter(({ form }) => form === "words" || form === "data");
     // For a message, its decoded content; for any other file its text, in the charset that it names or its bytes
     // suggest.
     const whole = first.form === "raw" ? decoded.map(({ text }) => text).join("\n") : first.text;

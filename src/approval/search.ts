@@ -32,7 +32,8 @@ export const foundNothing: Search = {
 };
 
 /**
- * Searches everything that would leave with a message. Linear in its size: a few seconds for the largest. Never throws.
+ * Searches everything that would leave with a message. Linear in its size and in the number of its parts, both of which
+ * are bounded: a few seconds for the most hostile. Never throws.
  */
 export async function searchOutgoing({ message, patterns, links }: SearchRequest): Promise<Search> {
   const { texts, unsearched: unread } = await outgoingTexts(message);

@@ -3,6 +3,7 @@ import type { Defect, Envelope, ReadMail, Verdict } from "../mail.ts";
 import { singleAuthor } from "../message/author.ts";
 import { type Automation, automationOf } from "../message/automation.ts";
 import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
+import { HtmlBudget } from "../message/html/budget.ts";
 import { type ReadLimits, readMail } from "../message/read.ts";
 import { isAutomaticSubject, type Report, readReport, tellsFate } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
@@ -85,6 +86,7 @@ export async function examine(
   const [only, ...others] = envelope.rcptTo;
   // A signed return path is a secret of this server.
   const recipient = others.length === 0 && job.toMailbox ? only : undefined;
+  const budget = new HtmlBudget();
   const readWith = async (verdict: Verdict) => {
     const options = { envelope, hostname, id: queueId, verdict, ...(recipient ? { recipient } : {}) };
     const trace = traceOf(raw, options, header);
@@ -92,9 +94,9 @@ export async function examine(
     // Our own fields take no room from those that the sender is proven by.
     const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
     const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-    const mail = await readMail(stored, withTrace, failure, known);
+    const mail = await readMail(stored, withTrace, failure, known, budget);
     const isDoubtful =
-      isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, mail, withTrace, failure));
+      isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, mail, withTrace, failure, budget));
     return { verdict, trace, stored, mail, isDoubtful };
   };
   let read = await readWith(

@@ -3,6 +3,7 @@ import { plainMail, signingKey, signMail } from "../../test/smtp/signed-mail.ts"
 import { deliver } from "../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { defect } from "../message/defects.ts";
+import { HtmlBudget } from "../message/html/budget.ts";
 import { readMail } from "../message/read.ts";
 import { dependsOnUnsignedSpaces } from "./unsigned-spaces.ts";
 
@@ -111,6 +112,12 @@ describe("white space that no signature covers", () => {
       "\r\n\r\nnothing",
       "\r\n  \r\nnothing",
     ],
+    [
+      "in long HTML",
+      { type: "text/html", body: `${page}<p>but not yet</p>` },
+      /<p> <\/p>/g,
+      `<p>${spaces(950_000)}</p>`,
+    ],
     ["in the name of a file", { ...mixed, body: named }, "not approved", `not${spaces(2_000)}approved`],
     [
       "in the description of a file",
@@ -155,10 +162,19 @@ describe("white space that no signature covers", () => {
       "100 ",
     ],
     [
-      "past what is read of HTML",
-      { type: "text/html", body: `${page}<p>but not yet</p>` },
-      /<p> <\/p>/g,
-      `<p>${spaces(950_000)}</p>`,
+      "in an attribute that a style sheet compares",
+      {
+        type: "text/html",
+        body: '<style>[class="a b"]{display:none}</style>\r\n<p>Pay Bob</p>\r\n<p class="a b">but not yet</p>\r\n',
+      },
+      'p class="a b"',
+      'p class="a  b"',
+    ],
+    [
+      "where gaps are kept, in HTML that is too long to read twice",
+      { type: "text/html", body: `<pre>Pay Bob</pre>\r\n${"<br>\r\n".repeat(110_000)}` },
+      "Pay Bob",
+      "Pay  Bob",
     ],
     [
       "past what is decoded of HTML beside a text",
@@ -217,6 +233,13 @@ describe("white space that no signature covers", () => {
     expect((await received(await signed(mail))).verified).toBe(true);
   });
 
+  test("a long report with gaps is read as a whole, and stays proven", async () => {
+    const rows = `<tr><td style="white-space: nowrap">OK   1</td></tr>  \r\n`.repeat(28_000);
+    const report = await received(await signed({ type: "text/html", body: `<table>\r\n${rows}</table>\r\n` }));
+    expect([report.verified, report.defects]).toEqual([true, []]);
+    expect(report.text).toBe("OK 1\n".repeat(28_000).trim());
+  });
+
   test.each<[name: string, depends: boolean, body: string]>([
     ["honest gaps do not count", false, columns],
     ["nor do those of more text than is shown", false, "Item         Price    \r\n".repeat(30_000)],
@@ -226,7 +249,7 @@ describe("white space that no signature covers", () => {
     const limits = { maxParts: 100, maxDepth: 10, maxHeaderBytes: 1 << 20 };
     const failure = defect("reading_failed");
     const mail = await readMail(raw, limits, failure);
-    expect(await dependsOnUnsignedSpaces(raw, mail, limits, failure)).toBe(depends);
+    expect(await dependsOnUnsignedSpaces(raw, mail, limits, failure, new HtmlBudget())).toBe(depends);
   });
 
   test("does no harm if a signature covers it", async () => {

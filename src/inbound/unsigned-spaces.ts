@@ -1,8 +1,8 @@
-import { ATTACHED_DEPTH_MAX, type Defect, isMessageFile, type ReadMail } from "../mail.ts";
+import { ATTACHED_DEPTH_MAX, type Defect, isMessageFile } from "../mail.ts";
 import { asBuffer, findBody, scanHeaders } from "../message/headers.ts";
-import { HtmlBudget } from "../message/html/budget.ts";
+import type { HtmlBudget } from "../message/html/budget.ts";
 import { type MimePart, scanStructure, withoutEnd } from "../message/mime/structure.ts";
-import { type ReadLimits, readAttachments, readMail } from "../message/read.ts";
+import { type ReadLimits, type ReadWords, readAttachments, readWords } from "../message/read.ts";
 import { squeezed } from "../message/text/clean.ts";
 import { withoutQuotes } from "../message/text/reply.ts";
 
@@ -23,32 +23,46 @@ const ATTACHED_FIELDS_MAX = 1_000;
  * 3.4.4): other words, other words of the writer's own, other people, files or times. If so, whoever passed the signed
  * message on may have chosen what it says. Gaps and line ends alone do not count: honest mail has them of every width.
  *
- * Takes as long as reading the message once more, or little if it has no such white space. Of many attached messages, or
- * long ones, only the headers and the structure are compared.
+ * Takes as long as decoding the message once more, or little if it has no such white space. HTML is read again only if
+ * the width of its gaps may mean something, with what reading it first has left of `budget`; if that does not suffice,
+ * nobody knows, and the message counts as one that says something else. Of many attached messages, or long ones, only the
+ * headers and the structure are compared.
  * @param mail What the message says as it came.
  * @param failure Why it could not be read, if so. What it then says is its header and its raw text.
+ * @param budget What `mail` was read with.
  */
 export async function dependsOnUnsignedSpaces(
   raw: Uint8Array,
-  mail: ReadMail,
+  mail: ReadWords,
   limits: ReadLimits,
   failure: Defect | null,
+  budget: HtmlBudget,
 ): Promise<boolean> {
   const other = withoutUnsignedSpaces(raw);
   if (other === null) return false;
-  if (!isSame(mail, await readMail(other, limits, failure))) return true;
-  const [html, otherHtml] = [new HtmlBudget(), new HtmlBudget()];
-  const left = { messages: ATTACHED_MAX, bytes: ATTACHED_BYTES_MAX, html, otherHtml };
+  if (!(await saysTheSame(mail, other, limits, failure, budget))) return true;
+  const left = { messages: ATTACHED_MAX, bytes: ATTACHED_BYTES_MAX, budget };
   return mail.attachments.length > 0 && !(await areFilesAlike(raw, other, limits, left, ATTACHED_DEPTH_MAX));
+}
+
+/** Whether another form of a message says the same, and it is certain. */
+async function saysTheSame(
+  mail: ReadWords,
+  other: Uint8Array,
+  limits: ReadLimits,
+  failure: Defect | null,
+  budget: HtmlBudget,
+): Promise<boolean> {
+  const wasSpent = budget.isSpent;
+  return isSame(mail, await readWords(other, limits, failure, null, budget)) && budget.isSpent === wasSpent;
 }
 
 /** What is left for reading attached messages again. */
 interface Left {
   messages: number;
   bytes: number;
-  /** For their HTML, in either form. */
-  html: HtmlBudget;
-  otherHtml: HtmlBudget;
+  /** For their HTML, in both forms. */
+  budget: HtmlBudget;
 }
 
 /** Whether the files of two forms of a message are the same, and the messages among them say the same. */
@@ -67,12 +81,12 @@ async function areFilesAlike(
     if (depth === 0 || !isMessageFile(attachment)) continue;
     left.messages--;
     left.bytes -= content.length;
-    if (left.messages < 0 || left.bytes < 0) {
+    if (left.messages < 0 || left.bytes < 0 || left.budget.isSpent) {
       if (!isBuiltAlike(content, otherContent, limits)) return false;
       continue;
     }
-    const attached = await readMail(content, limits, null, null, left.html);
-    if (!isSame(attached, await readMail(otherContent, limits, null, null, left.otherHtml))) return false;
+    const attached = await readWords(content, limits, null, null, left.budget);
+    if (!(await saysTheSame(attached, otherContent, limits, null, left.budget))) return false;
     if (attached.attachments.length > 0 && !(await areFilesAlike(content, otherContent, limits, left, depth - 1)))
       return false;
   }
@@ -107,24 +121,24 @@ function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | n
 }
 
 /** Whether two readings differ only in white space, and in the marks of quotes, of which each line has one. */
-function isSame(a: ReadMail, b: ReadMail): boolean {
+function isSame(a: ReadWords, b: ReadWords): boolean {
   if (factsOf(a) !== factsOf(b) || bare(a.subject) !== bare(b.subject)) return false;
   if (bare(markupOf(a)) !== bare(markupOf(b))) return false;
   // The reader of replies sees lines like this.
   if (squeezed(a.text) === squeezed(b.text)) return true;
   // In flowed text (RFC 3676), white space decides what is one line, and so which lines look like a letterhead:
   // signatures count as words.
-  const own = (mail: ReadMail) => wordsOf(withoutQuotes(mail.text, mail.subject));
+  const own = (mail: ReadWords) => wordsOf(withoutQuotes(mail.text, mail.subject));
   return wordsOf(a.text) === wordsOf(b.text) && own(a) === own(b);
 }
 
-function factsOf({ attachments, calendar, cc, date, from, inReplyTo, messageId, references, replyTo, to }: ReadMail) {
+function factsOf({ attachments, calendar, cc, date, from, inReplyTo, messageId, references, replyTo, to }: ReadWords) {
   const files = attachments.map(({ content_id, content_type, filename }) => [filename, content_type, content_id]);
   return bare(JSON.stringify([from, to, cc, replyTo, messageId, inReplyTo, references, date, calendar, files]));
 }
 
 /** Plain text between pieces of HTML has its marks, gaps and line ends there. */
-function markupOf({ html }: ReadMail): string {
+function markupOf({ html }: ReadWords): string {
   return html?.replace(/<br\/>|&gt;|&nbsp;/g, "") ?? "";
 }
 

@@ -118,7 +118,7 @@ const labels = Type.Optional(
 export const labelMessage = tool({
   name: "label_message",
   title: "Label a message",
-  description: "Adds and removes labels of a received message, or marks it read or unread.",
+  description: "Adds and removes labels of a received message, which has at most 100, or marks it read or unread.",
   hints: hints.mark,
   input: {
     message_id: given.messageId,

@@ -393,7 +393,7 @@ describe("body", () => {
     const within = (piece: string, count: number) =>
       read(
         ...[...dated, "Content-Type: multipart/mixed; boundary=o", ""],
-        ...Array.from({ length: count }, () => ["--o", "Content-Type: text/html", "", piece]).flat(),
+        ...Array.from({ length: count }, (_, i) => ["--o", "Content-Type: text/html", "", `${i}${piece}`]).flat(),
         "--o--",
       );
     expect(codesOf(await within(page, 1))).toEqual([]);

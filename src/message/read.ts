@@ -62,6 +62,22 @@ export async function readMail(
   header: WholeHeader | null = null,
   budget: HtmlBudget = new HtmlBudget(),
 ): Promise<ReadMail> {
+  const mail = await readWords(raw, limits, failure, header, budget);
+  const newText = replyText(mail.text, mail.subject);
+  return { ...mail, replyText: newText, snippet: cut(cleanLine(newText || mail.text), SNIPPET_CHARS_MAX) };
+}
+
+/** All of a message but which of its words are new. */
+export type ReadWords = Omit<ReadMail, "replyText" | "snippet">;
+
+/** Like `readMail`, without looking for the new part of the text. */
+export async function readWords(
+  raw: Uint8Array,
+  limits: ReadLimits,
+  failure: Defect | null,
+  header: WholeHeader | null,
+  budget: HtmlBudget,
+): Promise<ReadWords> {
   const isKnown = header && header.bodyStart <= limits.maxHeaderBytes && header.fields.length <= FIELDS_MAX;
   const block = isKnown ? header : headerOf(raw, limits);
   // Reading the structure may be what failed.
@@ -71,15 +87,22 @@ export async function readMail(
   const body: Body =
     structure && excess === null
       ? await readBody(structure.root, { limits, opens: true, wanted: null })
-      : { pieces: [], files: [], calendar: null, outside: [], defects: excess === null ? [] : [excess] };
+      : {
+          pieces: [],
+          files: [],
+          calendar: null,
+          outside: [],
+          room: { left: 0 },
+          defects: excess === null ? [] : [excess],
+        };
   const said = structure && excess === null ? words(body, structure, raw, block, budget) : rawWords(raw, block);
 
-  const html = joinedHtml(body.pieces);
+  const html = joinedHtml(body.pieces, body.room);
   const whole = fitting(cleanText(said.text), TEXT_CHARS_MAX);
   const cleanHtml = html === null ? null : fitting(cleanText(html), HTML_CHARS_MAX);
   const text = cut(whole, TEXT_CHARS_MAX);
-  const newText = replyText(text, fields.subject);
-  const isCut = said.isCut || whole.length > TEXT_CHARS_MAX || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
+  const isHtmlCut = body.room.left < 0 || (cleanHtml?.length ?? 0) > HTML_CHARS_MAX;
+  const isCut = said.isCut || isHtmlCut || whole.length > TEXT_CHARS_MAX;
   const defects = new Defects();
   for (const found of [fields.defects, structure?.defects ?? [], body.defects, said.defects].flat())
     defects.take(found);
@@ -89,8 +112,6 @@ export async function readMail(
     ...fields,
     text,
     html: cleanHtml === null ? null : cut(cleanHtml, HTML_CHARS_MAX),
-    replyText: newText,
-    snippet: cut(cleanLine(newText || text), SNIPPET_CHARS_MAX),
     attachments: body.files.map((file) => file.attachment),
     calendar: body.calendar,
     defects: defects.list,

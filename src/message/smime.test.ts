@@ -140,6 +140,28 @@ describe("a signed file", () => {
     expect(defects.map(({ code }) => code).toSorted()).toEqual(["multipart_unclosed", "signature_unchecked"]);
   });
 
+  const several = (count: number, content: (i: number) => Buffer) => {
+    const part = (i: number) => mailWith(signed(element(0xa0, element(0x04, content(i))))).toString();
+    const parts = Array.from({ length: count }, (_, i) => `--b\r\n${part(i).split("\r\n").slice(2).join("\r\n")}`);
+    const head = ["From: a@example.com", "Date: Mon, 1 Jun 2026 10:00:00 +0000"];
+    const raw = [...head, "Content-Type: multipart/mixed; boundary=b", "", ...parts, "--b--", ""].join("\r\n");
+    return readMail(Buffer.from(raw), limits);
+  };
+
+  test("beside others is opened, however many there are", async () => {
+    const { defects, text } = await several(9, (i) => entity(`words ${i}`));
+    expect(text.match(/words \d/g)).toHaveLength(9);
+    expect(defects.map(({ code }) => code)).toEqual(["signature_unchecked"]);
+  });
+
+  test("beside others has no more parts than a message, all together", async () => {
+    const inner = (i: number) =>
+      Buffer.from(`Content-Type: multipart/mixed; boundary=i\r\n\r\n${`--i\r\n\r\n${i}\r\n`.repeat(20)}--i--\r\n`);
+    const { defects, text } = await several(4, inner);
+    expect(text.split(/\s+/).filter((word) => /^\d$/.test(word))).toHaveLength(40);
+    expect(defects.map(({ code }) => code)).toContain("parts_exceeded");
+  });
+
   test("in signed files is opened three times", async () => {
     let inner = entity("deepest");
     for (let i = 0; i < 5; i++) inner = mailWith(signed(element(0xa0, element(0x04, inner))));

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { writeFile } from "node:fs/promises";
+import { rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startTestApp } from "../../test/support/app.ts";
 import { startDnsServer, type Zone } from "../../test/support/dns-server.ts";
@@ -53,15 +53,30 @@ test("the hosts file comes before DNS, and is read again after a change", async 
   expect(await it.addressesOf("web.test")).toEqual(["192.0.2.1"]);
 });
 
+test("a hosts file that is missing or cannot be looked at counts as empty", async () => {
+  await using it = await lookups({ "web.test": { A: ["192.0.2.1"] } }, { hosts: "192.0.2.2 web.test" });
+  expect(await it.addressesOf("web.test")).toEqual(["192.0.2.2"]);
+  await rm(it.hostsFile);
+  expect(await it.addressesOf("web.test")).toEqual(["192.0.2.1"]);
+  // ELOOP
+  await symlink(it.hostsFile, it.hostsFile);
+  expect(await it.addressesOf("web.test")).toEqual(["192.0.2.1"]);
+});
+
 test("the operating system is asked for names that DNS says do not exist, and for no others", async () => {
-  const zone: Zone = { "known.test": { A: ["192.0.2.1"] }, "silent.test": "TIMEOUT", "broken.test": "SERVFAIL" };
+  const zone: Zone = {
+    ...{ "known.test": { A: ["192.0.2.1"] }, "silent.test": "TIMEOUT" },
+    ...{ "broken.test": "SERVFAIL", printer: "SERVFAIL" },
+  };
   await using it = await lookups(zone, { system: async () => [{ address: "10.0.0.5" }] });
   expect(await it.addressesOf("printer.local")).toEqual(["10.0.0.5"]);
   expect(await it.addressesOf("known.test")).toEqual(["192.0.2.1"]);
   // Its name server could stay silent towards the operating system, too.
   await expect(it.addressesOf("silent.test")).rejects.toMatchObject({ code: "ETIMEOUT" });
   await expect(it.addressesOf("broken.test")).rejects.toMatchObject({ code: "ESERVFAIL" });
-  expect(it.asked).toEqual(["printer.local"]);
+  // A resolver that is asked about a name of its search list may not answer.
+  expect(await it.addressesOf("printer")).toEqual(["10.0.0.5"]);
+  expect(it.asked).toEqual(["printer.local", "printer"]);
 });
 
 test("the operating system is asked for one name at a time, and for none whose caller has gone", async () => {

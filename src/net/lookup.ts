@@ -21,7 +21,8 @@ const HOSTS_FILE = process.platform === "win32" ? "C:\\Windows\\System32\\driver
  *
  * The operating system asks on the few threads that also sign mail and write files, and blocks one until it has an
  * answer. Strangers choose these names, and the name servers behind them, so a name gets that far only if DNS knows it
- * does not exist, and only one at a time.
+ * does not exist, and only one at a time. A name without a dot has no stranger's name server, and is for the search
+ * list: systemd-resolved answers SERVFAIL for it.
  */
 export function createLookup(options: {
   resolver: Pick<Resolver, "resolve">;
@@ -39,7 +40,7 @@ export function createLookup(options: {
     if (found.length > 0) return found.map((address) => ({ address }));
     const failed = [a, aaaa].flatMap((answer) => (answer.status === "rejected" ? [answer.reason] : []));
     const temporary = failed.find((error) => !(error instanceof DnsError) || error.temporary);
-    if (system && !temporary) return system(host, signal);
+    if (system && !(temporary && host.includes("."))) return system(host, signal);
     throw temporary ?? failed[0];
   };
 }
@@ -68,26 +69,23 @@ function inTurn(lookup: Lookup): Lookup {
 
 type Hosts = ReadonlyMap<string, { address: string }[]>;
 
-/** Reads the hosts file (hosts(5)), again after each change. A file that is missing or too large counts as empty. */
+/** Reads the hosts file (hosts(5)), again after each change. One that cannot be read or is too large counts as empty. */
 function readHosts(file: string): () => Hosts {
   let hosts: Hosts = new Map();
   let version = "";
   return () => {
-    const { mtimeMs = 0, size = 0 } = statSync(file, { throwIfNoEntry: false }) ?? {};
-    const now = `${mtimeMs} ${size}`;
-    if (now === version) return hosts;
-    version = now;
-    hosts = size > HOSTS_BYTES_MAX ? new Map() : parseHosts(textOf(file));
+    try {
+      const { mtimeMs, size } = statSync(file);
+      const now = `${mtimeMs} ${size}`;
+      if (now === version) return hosts;
+      hosts = size > HOSTS_BYTES_MAX ? new Map() : parseHosts(readFileSync(file, "utf8"));
+      version = now;
+    } catch {
+      hosts = new Map();
+      version = "";
+    }
     return hosts;
   };
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
-    return "";
-  }
 }
 
 function parseHosts(text: string): Hosts {

@@ -158,6 +158,38 @@ test("an upstream without 8BITMIME gets attached 8-bit messages encoded, and quo
   }
 });
 
+test("a message that the server is too busy to encode waits a minute: no reply, no try", async () => {
+  await using smtp = await scriptedSmtp({ extensions: ["PIPELINING"] });
+  await using it = await startTestApp();
+  const { store, config } = it.app;
+  const clock = new TestClock();
+  const journal = openOutcomeJournal(join(it.dataDir, "other.journal"), silentLog);
+  let isBusy = true;
+  const dispatch = ownDispatch(config, smtp, {
+    ...{ store, clock, journal },
+    sevenBit: async () => {
+      if (isBusy) throw new Failure("overloaded", "The server is busy.");
+      return Buffer.from("From: <a@b.example>\r\nSubject: Hello\r\n\r\nEncoded\r\n");
+    },
+  });
+  const agent = await addAgent(store, { userId: it.userId });
+  const raw = Buffer.from(`From: <${agent.id}>\r\nSubject: Hello\r\n\r\nGrüße\r\n`);
+  const { message } = await addOutbound(store, agent.id, { raw, now: new Date(clock.now()) });
+  const recipient = async () => (await store.getOutbound(it.userId, message.id))?.recipients[0];
+  await dispatch.drain();
+  const dueAt = new Date(clock.now() + minuteMs);
+  expect(await recipient()).toMatchObject({
+    ...{ status: "queued", attempts: 0, smtpReply: null, error: "The server is busy.", nextAttemptAt: dueAt },
+  });
+  isBusy = false;
+  clock.advance(minuteMs);
+  await dispatch.drain();
+  expect(await recipient()).toMatchObject({ status: "sent", attempts: 1 });
+  expect(smtp.messages).toHaveLength(1);
+  await dispatch.close(1_000);
+  await journal.close();
+});
+
 test("a message that was put off is tried again on the schedule, and given up after three days", async () => {
   const clock = new TestClock();
   let replies = 0;

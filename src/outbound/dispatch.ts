@@ -62,8 +62,8 @@ const HELD_BACK_MS = 10_000;
  * deleted meanwhile, or its lease may have ended.
  */
 const KNOWN_MS = 1_000;
-/** Pause before a failed gate is asked again. */
-const GATE_RETRY_MS = 60_000;
+/** Pause before a message is tried again after its gate failed, or the server was too busy to encode it. */
+const OWN_RETRY_MS = 60_000;
 
 export interface DispatchOptions {
   store: Store;
@@ -235,9 +235,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       // For mail just submitted, the gate has decided a moment ago.
       if (!known && (await isHeldNow(recipient, work))) return;
       const outcome = await attempt(recipient, work, knownAt).catch((error): RecipientOutcome => {
-        // The store failed before any mail was handed over.
-        if (error instanceof Failure && error.code === "unavailable")
-          return { kind: "released", at: new Date(clock.now()), error: error.message };
+        // Before any mail was handed over, the store failed, or the server was too busy to encode it.
+        if (error instanceof Failure && (error.code === "unavailable" || error.code === "overloaded")) {
+          const pauseMs = error.code === "overloaded" ? OWN_RETRY_MS : 0;
+          return { kind: "released", at: new Date(clock.now() + pauseMs), error: error.message };
+        }
         if (isOver) return { kind: "released", at: new Date(clock.now()), error: null };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
         return settle(recipient, { kind: "unknown", error: "The server ran into an unexpected error; see its log." });
@@ -263,7 +265,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     } catch (error) {
       if (isOver) return true;
       log.error("outbound.gate_failed", { message: recipient.messageId, recipient: recipient.n }, error);
-      const at = new Date(clock.now() + GATE_RETRY_MS);
+      const at = new Date(clock.now() + OWN_RETRY_MS);
       await record(recipient, { kind: "released", at, error: "The gate could not be asked; see the server's log." });
       return true;
     }
@@ -357,14 +359,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     const mayBegin = async () => clock.elapsed() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
     const envelope = { from: returnPath, to: recipient.address };
     const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
-    const encoded = async (): Promise<Awaited<ReturnType<typeof send>>> => {
-      const encoding = options.sevenBit(work.message, work.raw);
-      const bytes = await encoding.catch((error) => {
-        if (error instanceof Failure && error.code === "overloaded") return error;
-        throw error;
-      });
-      if (bytes instanceof Failure) return { kind: "deferred", reply: bytes.message };
-      return bytes === null ? { kind: "eight-bit" } : send(await outsideForm({ ...work, raw: asBuffer(bytes) }));
+    const encoded = async () => {
+      const bytes = await options.sevenBit(work.message, work.raw);
+      return bytes === null
+        ? ({ kind: "eight-bit" } as const)
+        : send(await outsideForm({ ...work, raw: asBuffer(bytes) }));
     };
     const outcome = await send(raw)
       .then((first) => (first.kind === "eight-bit" ? encoded() : first))

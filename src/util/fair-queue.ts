@@ -15,15 +15,19 @@ export class FairQueue<T> {
     branch.add(rest, item);
   }
 
-  next(): T | undefined {
-    if (this.size === 0) return undefined;
-    this.size--;
+  /** Takes the next item that `may` come; the others keep their places. */
+  next(may: (item: T) => boolean = () => true): T | undefined {
     for (const [name, branch] of this.branches) {
-      const item = branch.next();
+      const item = branch.next(may);
+      if (item === undefined) continue;
+      this.size--;
       this.branches.delete(name);
       if (branch.size > 0) this.branches.set(name, branch);
       return item;
     }
+    const [first] = this.items;
+    if (first === undefined || !may(first)) return undefined;
+    this.size--;
     return this.items.shift();
   }
 }

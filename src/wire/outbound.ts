@@ -20,7 +20,7 @@ const hold = Type.Object(
       ...(["approval", "loop", "pattern", "unverified", "new_links", "unsearched"] as const),
       ...(["first_time", "outside", "attachments", "max_recipients"] as const),
     ),
-    reason: Type.String({ description: "One sentence." }),
+    reason: Type.String({ description: "One sentence, or two if the gate and the loop breaker both hold it." }),
   },
   { description: "Why the message is held." },
 );

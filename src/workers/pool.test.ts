@@ -210,6 +210,21 @@ describe("urgent tasks", () => {
     expect((await children.run("echo", 1, [], { isUrgent: true, owner: "other" })).output).toBe(1);
   });
 
+  test("that do not end are left alone while another child may start", async () => {
+    const children = pool({ size: 2, limits: { patienceMs: 50 } });
+    const pidOf = async () => (await children.run("pid", null, [], { isUrgent: true, owner: "other" })).output;
+    for (const owner of ["a", "b"]) never(children.run("sleep", null, [], { isUrgent: true, owner }));
+    const stuck = children.pids();
+    const joined = await pidOf();
+    expect(stuck).toContain(joined as number);
+    const gone = stuck.find((pid) => pid !== joined) as number;
+    process.kill(gone, "SIGKILL");
+    await until(() => !children.pids().includes(gone));
+    const other = await pidOf();
+    expect(other).not.toBe(joined);
+    expect(await pidOf()).toBe(other);
+  });
+
   test("of one owner take at most half of the queue", async () => {
     const children = pool({ limits: { queueMax: 8 } });
     const busy = { isUrgent: true, owner: "busy" };
@@ -218,6 +233,52 @@ describe("urgent tasks", () => {
     expect(await children.run("sleep", null, [], busy).catch(({ code }) => code)).toBe("overloaded");
     for (let i = 0; i < 4; i++) never(children.run("sleep", null, [], { isUrgent: true, owner: String(i) }));
     expect(await children.run("sleep", null, [], { isUrgent: true }).catch(({ code }) => code)).toBe("overloaded");
+  });
+
+  test("are refused if they wait for long, and run no more", async () => {
+    const children = pool({ limits: { urgentWaitMs: 200, patienceMs: 60_000, stallMs: 60_000, urgentBytesMax: 30 } });
+    never(children.run("sleep", null, [], { isUrgent: true, owner: "a" }));
+    const done: string[] = [];
+    const note = (owner: string) =>
+      children.run("ask", { name: "look", args: [] }, [new Uint8Array(10)], {
+        ...{ isUrgent: true, owner },
+        host: { look: async () => void done.push(owner) },
+      });
+    // The second time, they have the room that the first ones had.
+    for (const owners of [
+      ["a", "b", "c"],
+      ["a", "b", "c"],
+    ])
+      for (const outcome of await Promise.allSettled(owners.map(note)))
+        expect(outcome).toMatchObject({
+          status: "rejected",
+          reason: {
+            code: "overloaded",
+            message: "The server was busy with other requests and did not get to this one.",
+            details: { retryAfterSeconds: 5 },
+          },
+        });
+    const [stuck] = children.pids();
+    process.kill(stuck as number, "SIGKILL");
+    await until(() => !children.pids().includes(stuck as number));
+    await note("d");
+    expect(done).toEqual(["d"]);
+  });
+
+  test("have room for some bytes, and one owner's for half of them", async () => {
+    const children = pool({ limits: { urgentBytesMax: 100 } });
+    const ask = (owner: string, bytes: number) =>
+      children.run("echo", null, [new Uint8Array(bytes)], { isUrgent: true, owner }).then(
+        () => "done",
+        ({ code }) => code,
+      );
+    // The first one does not wait.
+    const all = [ask("a", 500), ask("a", 40), ask("a", 10), ask("a", 1), ask("b", 50), ask("b", 1), ask("c", 1)];
+    const refused = ["done", "done", "done", "overloaded", "done", "overloaded", "overloaded"];
+    expect(await Promise.all(all)).toEqual(refused);
+    // One that is larger than all of the room waits if nothing else does.
+    expect(await Promise.all([ask("a", 500), ask("a", 500), ask("b", 1)])).toEqual(["done", "done", "overloaded"]);
+    expect(await Promise.all([ask("a", 50), ask("a", 50)])).toEqual(["done", "done"]);
   });
 });
 

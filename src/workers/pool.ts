@@ -48,6 +48,16 @@ const OWNER_SHARE = 1 / 2;
 const RSS_BYTES_KEPT = 256 * 1024 * 1024;
 /** Tasks in a queue. The next one is refused: mail with a 452, HTTP with a 503. */
 const QUEUE_MAX = 500;
+/**
+ * Blobs of the urgent tasks that wait, unless a single one has more: whoever asked for them has the whole message in memory
+ * as well. What waits of arriving mail counts where it arrives.
+ */
+const URGENT_BYTES_MAX = 128 * 1024 * 1024;
+/**
+ * How long an urgent task waits for a child. A request may have waited a minute for its turn before, and the server
+ * closes a connection after 90 s without data.
+ */
+const URGENT_WAIT_MS = 20_000;
 const RETRY_AFTER_SECONDS = 5;
 /** How long a closing pool waits for its children to exit before it kills them. */
 const CLOSE_MS = 1_000;
@@ -55,6 +65,8 @@ const CLOSE_MS = 1_000;
 export interface PoolLimits extends ChildLimits {
   idleMs: number;
   queueMax: number;
+  urgentBytesMax: number;
+  urgentWaitMs: number;
 }
 
 export interface PoolOptions {
@@ -134,6 +146,8 @@ export function createPool(options: PoolOptions): Pool {
     patienceMs: PATIENCE_MS,
     idleMs: IDLE_MS,
     queueMax: QUEUE_MAX,
+    urgentBytesMax: URGENT_BYTES_MAX,
+    urgentWaitMs: URGENT_WAIT_MS,
     ...options.limits,
   };
   /**
@@ -151,6 +165,9 @@ export function createPool(options: PoolOptions): Pool {
   let jobCount = 0;
   let isClosed = false;
   let idleTimer: ReturnType<typeof setTimeout> | null = null;
+  let lateTimer: ReturnType<typeof setTimeout> | null = null;
+  /** When each urgent task began to wait. */
+  const waitingSince = new WeakMap<Job, number>();
 
   const allChildren = () => sets.flatMap((set) => [...set]);
 
@@ -192,7 +209,7 @@ export function createPool(options: PoolOptions): Pool {
     // Start another process only for work that would otherwise wait.
     if (
       own.size < size &&
-      (!best || best.active >= TASKS_PER_CHILD / 4 || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
+      (!best || best.active >= activeAtBest(job) || best.bytes + job.bytes > WORTH_A_CHILD_BYTES)
     ) {
       best = spawn();
       own.add(best);
@@ -240,6 +257,19 @@ export function createPool(options: PoolOptions): Pool {
     }
   }
 
+  /** Refuses the urgent tasks that have waited for too long, until none waits. One timer serves all. */
+  function watchLate(): void {
+    if (urgent.length === 0) return;
+    lateTimer ??= setTimeout(() => {
+      lateTimer = null;
+      const before = performance.now() - limits.urgentWaitMs;
+      for (const job of urgent.clear((job) => (waitingSince.get(job) ?? 0) <= before))
+        job.failed({ kind: "failed", id: job.id, error: lateError });
+      watchLate();
+    }, limits.urgentWaitMs / LOOKS_AT_LATE);
+    lateTimer.unref();
+  }
+
   /** Ends idle children that have grown, and sees to it that each ends after `idleMs` without tasks. */
   function retire(): void {
     if (suspects.length === 0) for (const child of lone) endIdle(child);
@@ -272,15 +302,22 @@ export function createPool(options: PoolOptions): Pool {
     run(name, input, blobs = [], { host = {}, alone = false, isUrgent = false, owner = "", part = "" } = {}) {
       if (isClosed) return Promise.reject(errorFromData(closedError));
       const waiting = alone ? suspects : isUrgent ? urgent : queue;
-      const isFull = waiting.length >= limits.queueMax;
-      if (isFull || (owner !== "" && waiting.countOf(owner) >= limits.queueMax * OWNER_SHARE))
+      const bytes = blobs.reduce((sum, blob) => sum + lengthOf(blob), 0);
+      const bytesMax = waiting === urgent ? limits.urgentBytesMax : Number.POSITIVE_INFINITY;
+      const own = owner === "" ? { count: 0, bytes: 0 } : waiting.of(owner);
+      if (
+        waiting.length >= limits.queueMax ||
+        own.count >= limits.queueMax * OWNER_SHARE ||
+        (waiting.bytes > 0 && waiting.bytes + bytes > bytesMax) ||
+        (own.bytes > 0 && own.bytes + bytes > bytesMax * OWNER_SHARE)
+      )
         return Promise.reject(
           new Failure("overloaded", "The server is too busy; try again later.", {
             retryAfterSeconds: RETRY_AFTER_SECONDS,
           }),
         );
       return new Promise((resolve, reject) => {
-        waiting.push({
+        const job: Job = {
           id: ++jobCount,
           name,
           input,
@@ -289,7 +326,7 @@ export function createPool(options: PoolOptions): Pool {
           isUrgent,
           owner,
           part,
-          bytes: blobs.reduce((sum, blob) => sum + lengthOf(blob), 0),
+          bytes,
           ranMs: 0,
           deaths: alone ? 1 : 0,
           done: (output, results) => resolve({ output, blobs: results }),
@@ -300,8 +337,11 @@ export function createPool(options: PoolOptions): Pool {
             reject(isOurs ? new TaskLost(name, "error") : errorFromData(error));
           },
           lost: (loss) => reject(new TaskLost(name, loss)),
-        });
+        };
+        waitingSince.set(job, performance.now());
+        waiting.push(job);
         schedule();
+        watchLate();
       });
     },
 
@@ -310,6 +350,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       isClosed = true;
       if (idleTimer) clearTimeout(idleTimer);
+      if (lateTimer) clearTimeout(lateTimer);
       for (const job of [...urgent.clear(), ...queue.clear(), ...suspects.clear()])
         job.failed({ kind: "failed", id: job.id, error: closedError });
       const all = allChildren();
@@ -324,6 +365,11 @@ export function createPool(options: PoolOptions): Pool {
       clearTimeout(patience);
     },
   };
+}
+
+/** As many active tasks in a child are reason enough to start another one. An urgent task does not join one that is stuck. */
+function activeAtBest({ isUrgent }: Job): number {
+  return isUrgent ? 1 : TASKS_PER_CHILD / 4;
 }
 
 /** Whether the child can take the job now. */
@@ -349,6 +395,8 @@ function leavesRoom(child: Child, job: Job): boolean {
 /** A queue in which owners take turns, and in them their parts. The jobs of one part keep their order. */
 class Turns {
   length = 0;
+  /** The blobs of all jobs. */
+  bytes = 0;
   /** By owner, then by part. The next one comes first. */
   private readonly byOwner = new Map<string, Map<string, Job[]>>();
 
@@ -357,13 +405,13 @@ class Turns {
     parts.set(job.part, [...(parts.get(job.part) ?? []), job]);
     this.byOwner.set(job.owner, parts);
     this.length++;
+    this.bytes += job.bytes;
   }
 
-  /** Counts an owner's jobs. */
-  countOf(owner: string): number {
-    let count = 0;
-    for (const jobs of this.byOwner.get(owner)?.values() ?? []) count += jobs.length;
-    return count;
+  /** An owner's jobs, and their blobs. */
+  of(owner: string): { count: number; bytes: number } {
+    const jobs = [...(this.byOwner.get(owner)?.values() ?? [])].flat();
+    return { count: jobs.length, bytes: jobs.reduce((sum, job) => sum + job.bytes, 0) };
   }
 
   /** The first job that may go and is the first of its part. */
@@ -374,26 +422,44 @@ class Turns {
   }
 
   /** Removes the job that `next` returned, and puts its part and its owner after all others. */
-  take({ owner, part }: Job): void {
+  take({ bytes, owner, part }: Job): void {
     const parts = this.byOwner.get(owner) ?? new Map<string, Job[]>();
     const [, ...jobs] = parts.get(part) ?? [];
     this.length--;
+    this.bytes -= bytes;
     parts.delete(part);
     if (jobs.length > 0) parts.set(part, jobs);
     this.byOwner.delete(owner);
     if (parts.size > 0) this.byOwner.set(owner, parts);
   }
 
-  /** Removes and returns all jobs. */
-  clear(): Job[] {
-    const all = [...this.byOwner.values()].flatMap((parts) => [...parts.values()].flat());
-    this.byOwner.clear();
-    this.length = 0;
-    return all;
+  /** Removes and returns all jobs, or those that match. The others keep their places. */
+  clear(which: (job: Job) => boolean = () => true): Job[] {
+    const gone: Job[] = [];
+    for (const [owner, parts] of this.byOwner) {
+      for (const [part, jobs] of parts) {
+        const kept = jobs.filter((job) => !which(job));
+        gone.push(...jobs.filter(which));
+        if (kept.length > 0) parts.set(part, kept);
+        else parts.delete(part);
+      }
+      if (parts.size === 0) this.byOwner.delete(owner);
+    }
+    this.length -= gone.length;
+    this.bytes -= gone.reduce((sum, job) => sum + job.bytes, 0);
+    return gone;
   }
 }
 
 /** With more bytes than this in one child, its tasks would make each other wait. */
 const WORTH_A_CHILD_BYTES = 1024 * 1024;
 
+/** A task waits for so much longer than `urgentWaitMs`, at most: one part of that in this many. */
+const LOOKS_AT_LATE = 4;
+const lateError = {
+  kind: "failure",
+  code: "overloaded",
+  message: "The server was busy with other requests and did not get to this one.",
+  details: { fix: "Send fewer such requests at once, and this one again.", retryAfterSeconds: RETRY_AFTER_SECONDS },
+} as const;
 const closedError = { kind: "failure", code: "unavailable", message: "The server is stopping.", details: {} } as const;

@@ -221,6 +221,14 @@ export function messageCases(it: ApiWorld): void {
         "c",
       ]);
       expect((await it.api.get(path)).body.labels).toEqual(["a", "c"]);
+      const many = (from: number) => Array.from({ length: 49 }, (_, i) => `label ${from + i}`);
+      for (const from of [100, 200]) await it.api.patch(path, { add_labels: many(from) });
+      expect(await it.api.patch(path, { status: "unread", add_labels: ["d"] })).toMatchObject({
+        status: 400,
+        body: { code: "invalid_request", errors: [{ field: "add_labels" }] },
+      });
+      expect((await it.api.get(`${path}?peek=true`)).body).toMatchObject({ status: "read" });
+      expect((await it.api.patch(path, { add_labels: ["d"], remove_labels: ["a"] })).body.labels).toHaveLength(100);
     });
   });
 

@@ -345,6 +345,14 @@ export const hostileStructures: Record<string, (bytes: number) => Uint8Array> = 
       multipart,
       numbered((i) => `--${i ? `b${i}` : "b"}\r\nContent-Type: multipart/mixed; boundary=b${i + 1}\r\n\r\n`)(bytes),
     ),
+  "alternatives in each other, around a text": (bytes) => {
+    const depth = Math.min(48, Math.ceil((bytes / 40_000) ** 2));
+    const outer = Array.from({ length: depth }, (_, i) => `multipart/alternative; boundary=a${i}z\r\n\r\n--a${i}z`);
+    return message(
+      `${from}\r\n${[...outer, "multipart/mixed; boundary=b"].map((type) => `Content-Type: ${type}`).join("\r\n")}`,
+      `${part("Content-Type: text/plain", repeat("a<\r\n")(bytes))}${part("Content-Type: text/html", "<p>x")}--b--`,
+    );
+  },
   "messages in each other": (bytes) =>
     message(multipart, repeat(part("Content-Type: message/rfc822", "Content-Type: message/rfc822\r\n"))(bytes)),
   "lines that are almost a boundary": (bytes) => message(multipart, repeat("--b-\r\n")(bytes)),

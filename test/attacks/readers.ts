@@ -18,7 +18,7 @@ import { headerBytesMax } from "./hostile-mails.ts";
 
 type Reader<Input> = (input: Input) => unknown;
 
-const limits = { maxParts: 1_000, maxDepth: 20, maxHeaderBytes: headerBytesMax };
+const limits = { maxParts: 1_000, maxDepth: 50, maxHeaderBytes: headerBytesMax };
 const picture = `data:image/png;base64,${"A".repeat(100_000)}`;
 
 function held(text: string, html: string | null) {

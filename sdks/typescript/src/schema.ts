@@ -475,7 +475,10 @@ export interface paths {
         delete: operations["deleteMessage"];
         options?: never;
         head?: never;
-        /** Change a message's status and labels */
+        /**
+         * Change a message's status and labels
+         * @description A message has at most 100 labels.
+         */
         patch: operations["updateMessage"];
         trace?: never;
     };
@@ -1891,7 +1894,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];
@@ -1905,7 +1908,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             recipients: {
@@ -1970,7 +1973,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             /** @description SHA-256 over all recipients and the bytes: identifies what would be sent. */
@@ -2027,7 +2030,7 @@ export interface components {
             hold?: {
                 /** @enum {string} */
                 rule: "approval" | "loop" | "pattern" | "unverified" | "new_links" | "unsearched" | "first_time" | "outside" | "attachments" | "max_recipients";
-                /** @description One sentence. */
+                /** @description One sentence, or two if the gate and the loop breaker both hold it. */
                 reason: string;
             };
             recipients: components["schemas"]["Recipient"][];

@@ -2,6 +2,7 @@ import { ElysiaCustomStatusResponse, status } from "elysia";
 import { Failure } from "../../util/errors.ts";
 import type { JsonBody } from "./input.ts";
 import { invalid, refuseUnknown } from "./input.ts";
+import { jsonAnswer } from "./large-answer.ts";
 import type { Route } from "./openapi.ts";
 import type { Exchange } from "./resource.ts";
 
@@ -38,11 +39,8 @@ export async function callRoute(
   const context = { request, exchange, caller: exchange.identity, params, query, body, set: { headers }, status };
   const result = await handler(context);
   if (result instanceof Response) return result;
-  const isStatus = result instanceof ElysiaCustomStatusResponse;
-  return new Response(JSON.stringify(isStatus ? result.response : result), {
-    status: isStatus ? Number(result.code) : 200,
-    headers: { "content-type": "application/json" },
-  });
+  if (result instanceof ElysiaCustomStatusResponse) return jsonAnswer(exchange, result.response, Number(result.code));
+  return jsonAnswer(exchange, result);
 }
 
 /** Query parameters by name. A parameter that is given several times has a list of values. */

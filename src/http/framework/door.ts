@@ -67,9 +67,13 @@ export function createDoor(options: DoorOptions) {
     child: createSlots(WHOLE_MESSAGES_MAX, options.clock),
   };
   const { database } = config;
+  const listsMax =
+    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * LISTS_SHARE));
   const lists = createSlots(
-    database.kind === "sqlite" ? SQLITE_LISTS_MAX : Math.max(1, Math.floor(database.poolSize * LISTS_SHARE)),
+    listsMax,
     options.clock,
+    // A search may take seconds. One account never holds all that reads.
+    Math.max(1, Math.floor(listsMax / 2)),
   );
   const answersInHand = new BodyBudget(config.http.maxBytesInHand, 1);
   const find = createRouteTable(api.routes as unknown as Route[]);
@@ -167,6 +171,10 @@ export function createDoor(options: DoorOptions) {
             await requireStanding();
             return work();
           }),
+        reserve(bytes) {
+          visit.kept ??= bodies.open(holder, true);
+          visit.kept.reserve(bytes);
+        },
         inPieces(pieces, bytes) {
           const hold = answersInHand.open(holder, true);
           hold.reserve(bytes);
@@ -244,6 +252,7 @@ export function createDoor(options: DoorOptions) {
       response = await respond(() => answer(request, server, visit), visit);
     } finally {
       visit.hold?.release();
+      visit.kept?.release();
     }
     const status = response?.status ?? 101;
     const durationMs = performance.now() - startedAt;
@@ -286,8 +295,9 @@ interface Visit {
   path: string;
   isPage: boolean;
   identity: Identity | null;
-  /** The memory reserved for its body. */
+  /** The memory reserved for its body, and for what it takes from stored messages. */
   hold?: BodyHold | null;
+  kept?: BodyHold;
   failure?: Failure | undefined;
 }
 

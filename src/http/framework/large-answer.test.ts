@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { startTestApp } from "../../../test/support/app.ts";
 import { Base64Bytes } from "../body/base64.ts";
-import { jsonPieces, sized, streamOf } from "./large-answer.ts";
+import { jsonAnswer, jsonPieces, streamOf } from "./large-answer.ts";
 
 const values: [string, unknown][] = [
   ["a text", "x".repeat(200_000)],
@@ -49,16 +49,15 @@ test("a large answer is made as it is read, and gives its memory back when the r
     },
   };
   const value = { raw: new Base64Bytes(new Uint8Array(5_000_000)) };
-  const reader = (sized(exchange, value) as unknown as Response).body?.getReader();
+  const reader = jsonAnswer(exchange, value).body?.getReader();
   for (let i = 0; i < 3; i++) expect((await reader?.read())?.value?.byteLength).toBeLessThan(200_000);
   // One piece per turn, and none ahead of the reader.
   expect([turns, ended]).toEqual([3, 0]);
   await reader?.cancel();
   expect([turns, ended]).toEqual([3, 1]);
 
-  const small = { text: "x" };
-  expect(sized(exchange, small)).toBe(small);
-  const whole = sized(exchange, value) as unknown as Response;
+  expect(await jsonAnswer(exchange, { text: "x" }).json()).toEqual({ text: "x" });
+  const whole = jsonAnswer(exchange, value);
   expect(JSON.parse(await whole.text())).toEqual({ raw: value.raw.toJSON() });
   expect(ended).toBe(2);
 });
@@ -107,4 +106,33 @@ test("large answers that are not read are bounded by their memory, small ones ar
   // HEAD built no body, and left no memory reserved.
   const again = await get(`${large}/raw`);
   expect([again.status, Buffer.from(await again.arrayBuffer()).equals(raw)]).toEqual([200, true]);
+}, 60_000);
+
+test("large pages count as well", async () => {
+  await using it = await startTestApp({ set: { "http.max_bytes_in_hand": "16MiB" } });
+  const bot = `bot@${it.app.config.sharedDomain}`;
+  await it.api("POST", "/api/v1/agents", { slug: "bot", agent_mode: "local" });
+  const picture = Buffer.alloc(500_000, "e2a picture ").toString("base64");
+  const sent = await it.api("POST", "/api/v1/send", {
+    ...{ to: [bot], subject: "s", body: "b", html_body: `<p>words${'<img src="cid:a">'.repeat(14)}</p>` },
+    attachments: [{ filename: "a.png", content_type: "image/png", content_id: "a", data: picture }],
+  });
+  const [{ message_id: id }] = (await it.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages;
+  const { hostname, port } = new URL(it.app.httpUrl);
+  const pages = [`/api/v1/agents/${bot}/messages/${id}/html`, `/api/v1/messages/${sent.body.message_id}/html`];
+  for (const path of [...pages, ...pages]) {
+    const reader = connect(Number(port), hostname);
+    reader.write(`GET ${path} HTTP/1.1\r\nHost: e2a\r\nAuthorization: Bearer ${it.key}\r\n\r\n`);
+    await new Promise((resolve) => reader.once("data", resolve));
+    reader.pause();
+    const refused = await it.api("GET", path);
+    expect([path, refused.status, refused.body.code]).toEqual([path, 503, "overloaded"]);
+    reader.destroy();
+    for (;;) {
+      const answer = await fetch(`${it.app.httpUrl}${path}`, { headers: { authorization: `Bearer ${it.key}` } });
+      if (answer.status === 503) continue;
+      expect(await answer.text()).toContain("words<img");
+      break;
+    }
+  }
 }, 60_000);

@@ -78,22 +78,21 @@ export function* joined(pieces: Iterable<string>): Generator<string, void> {
 }
 
 /**
- * Returns a handler's answer: `value` itself, which becomes JSON at once, or, if it is large, a response with the same
- * JSON in pieces. Failure `overloaded` if too many large answers are being read.
+ * Answers with a value as JSON: made at once, or, if it is large, in pieces. Failure `overloaded` if too many large
+ * answers are being read.
  */
-export function sized<T>(exchange: Pick<Exchange, "inPieces">, value: T): T {
+export function jsonAnswer(exchange: Pick<Exchange, "inPieces">, value: unknown, status = 200): Response {
+  const head = { status, headers: { "content-type": "application/json" } };
   const chars = weigh(value, Number.MAX_SAFE_INTEGER);
-  if (chars < LARGE_CHARS) return value;
+  if (chars < LARGE_CHARS) return new Response(JSON.stringify(value), head);
   const encoder = new TextEncoder();
   function* bytes() {
     for (const text of joined(jsonPieces(value))) yield encoder.encode(text);
   }
-  const body = exchange.inPieces(bytes(), chars);
-  // The schema of an answer is only for the document; a Response passes through unchanged.
-  return new Response(body, { headers: { "content-type": "application/json" } }) as T;
+  return new Response(exchange.inPieces(bytes(), chars), head);
 }
 
-/** Bytes as the body of an answer: at once if there are few, otherwise in pieces. Failure as with `sized`. */
+/** Bytes as the body of an answer: at once if there are few, otherwise in pieces. Failure as with `jsonAnswer`. */
 export function bodyOf(exchange: Pick<Exchange, "inPieces">, bytes: Uint8Array): Blob | ReadableStream<Uint8Array> {
   if (bytes.length < LARGE_CHARS) return new Blob([bytes as Uint8Array<ArrayBuffer>]);
   function* pieces() {

@@ -130,6 +130,11 @@ export interface Exchange {
    */
   withWholeMessage<T>(work: () => Promise<T>, by?: "server" | "child"): Promise<T>;
   /**
+   * Counts content that the server takes from a stored message, and keeps until this request ends, as if the client had
+   * sent it. Failure `overloaded`, as for large bodies.
+   */
+  reserve(bytes: number): void;
+  /**
    * Makes a body of pieces, one per turn, as the client reads them. `bytes` is the memory that it takes meanwhile.
    * Failure `overloaded` if too much is being read already.
    */

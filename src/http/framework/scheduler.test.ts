@@ -119,6 +119,38 @@ test("few works run at a time, and a party that has many waits longer than one t
   expect(began.at(-1)).toBe("a4");
 });
 
+test("an address at its limit leaves the other slots to others, however long it has waited", async () => {
+  const slots = createSlots(2, systemClock, 1);
+  const gates = new Map<string, PromiseWithResolvers<void>>();
+  const began: string[] = [];
+  const run = (name: string, address: string) =>
+    slots(client(address), async () => {
+      began.push(name);
+      const gate = Promise.withResolvers<void>();
+      gates.set(name, gate);
+      await gate.promise;
+    });
+  const end = async (name: string, work: Promise<void>) => {
+    gates.get(name)?.resolve();
+    await work;
+  };
+  const a1 = run("a1", "a");
+  const a2 = run("a2", "a");
+  const a3 = run("a3", "a");
+  expect(began).toEqual(["a1"]);
+  const b1 = run("b1", "b");
+  const c1 = run("c1", "c");
+  expect(began).toEqual(["a1", "b1"]);
+  await end("b1", b1);
+  expect(began).toEqual(["a1", "b1", "c1"]);
+  await end("c1", c1);
+  expect(began).toEqual(["a1", "b1", "c1"]);
+  await end("a1", a1);
+  await end("a2", a2);
+  await end("a3", a3);
+  expect(began).toEqual(["a1", "b1", "c1", "a2", "a3"]);
+});
+
 test("who gets no turn in a minute is told so, and takes no slot from others", async () => {
   const clock = new TestClock();
   const slots = createSlots(1, clock);

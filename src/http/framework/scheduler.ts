@@ -87,13 +87,27 @@ export type Slots = <T>(party: Party, work: () => Promise<T>) => Promise<T>;
  * Creates slots.
  *
  * @param count How many works run at a time.
+ * @param perAddress How many of those may be for one address.
  */
-export function createSlots(count: number, clock: Clock): Slots {
-  /** Each returns whether its request still wants the slot. */
-  const queue = new FairQueue<() => boolean>();
+export function createSlots(count: number, clock: Clock, perAddress = count): Slots {
+  /** `begin` returns whether its request still wants the slot. */
+  const queue = new FairQueue<{ address: string; begin: () => boolean }>();
+  const running = new Map<string, number>();
   let free = count;
+  const runningOf = (address: string) => running.get(address) ?? 0;
+  const may = ({ address }: { address: string }) => runningOf(address) < perAddress;
+  const take = (address: string) => {
+    free--;
+    running.set(address, runningOf(address) + 1);
+  };
+  const giveBack = (address: string) => {
+    free++;
+    const others = runningOf(address) - 1;
+    if (others > 0) running.set(address, others);
+    else running.delete(address);
+  };
   return async ({ lane, address, connection }, work) => {
-    if (free > 0) free--;
+    if (free > 0 && may({ address })) take(address);
     else
       await new Promise<void>((resolve, reject) => {
         let isLate = false;
@@ -110,18 +124,22 @@ export function createSlots(count: number, clock: Clock): Slots {
             ),
           );
         });
-        queue.add([lane, address, connection], () => {
-          cancel();
-          if (!isLate) resolve();
-          return !isLate;
+        queue.add([lane, address, connection], {
+          address,
+          begin() {
+            cancel();
+            if (!isLate) resolve();
+            return !isLate;
+          },
         });
       });
     try {
       return await work();
     } finally {
-      let next = queue.next();
-      while (next && !next()) next = queue.next();
-      if (!next) free++;
+      giveBack(address);
+      let next = queue.next(may);
+      while (next && !next.begin()) next = queue.next(may);
+      if (next) take(next.address);
     }
   };
 }

@@ -91,7 +91,7 @@ export function approvalLinks(deps: RouteDeps) {
     return { kind: "decided", messageId, decision: isRejected ? "rejected" : "approved", by, how, at };
   }
 
-  async function show(action: Action, link: LinkToken): Promise<Response> {
+  async function show(exchange: Exchange, action: Action, link: LinkToken): Promise<Response> {
     const given = tokenOf(link);
     const looked = await look(given, action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
@@ -101,7 +101,7 @@ export function approvalLinks(deps: RouteDeps) {
     const held = await deps.reviews.of(outbound);
     // The page decides by its form, so it needs no links.
     const review = reviewOf({ outbound, held, agent, approveUrl: "", rejectUrl: "", reviewUrl: null });
-    return approvalPage(await deps.offload.approvalPage(outbound.message, { review, action, token: given }));
+    return approvalPage(exchange, await deps.offload.approvalPage(outbound.message, { review, action, token: given }));
   }
 
   /** Answers with one attachment of the link's message, as a file to save. */
@@ -187,8 +187,22 @@ export function approvalLinks(deps: RouteDeps) {
       query: LinkQuery,
       ...fileOf("reject"),
     })
-    .get("/approve", ({ query }) => show("approve", query), { query: LinkQuery, ...described("approve", false) })
-    .get("/reject", ({ query }) => show("reject", query), { query: LinkQuery, ...described("reject", false) })
+    .get(
+      "/approve",
+      ({ exchange, query }) => exchange.withWholeMessage(() => show(exchange, "approve", query), "child"),
+      {
+        query: LinkQuery,
+        ...described("approve", false),
+      },
+    )
+    .get(
+      "/reject",
+      ({ exchange, query }) => exchange.withWholeMessage(() => show(exchange, "reject", query), "child"),
+      {
+        query: LinkQuery,
+        ...described("reject", false),
+      },
+    )
     .post("/approve", ({ query, exchange }) => act("approve", exchange, query), {
       query: LinkQuery,
       ...described("approve", true),

@@ -25,6 +25,10 @@ const review: Review = {
   rejectUrl: "https://e2a.example/api/v1/reject?t=OTHER-R",
   reviewUrl: null,
 };
+const exchange = {
+  inPieces: (pieces: Iterator<Uint8Array>) =>
+    new Blob([...Iterator.from(pieces)] as Uint8Array<ArrayBuffer>[]).stream(),
+};
 const at = new Date("2026-03-09T12:00:00Z");
 
 interface Element {
@@ -41,6 +45,7 @@ function elements(html: string): Element[] {
 const named = (html: string, name: string) => elements(html).filter((element) => element.name === name);
 const open = (action: "approve" | "reject", change: Partial<Review> = {}) =>
   approvalPage(
+    exchange,
     approvalMarkup({
       review: { ...review, held: heldOf(change.text ?? "", change.html ?? null), ...change },
       ...{ action, token: "THE-TOKEN" },
@@ -166,7 +171,7 @@ for (const [outcome, status, sentences] of outcomes)
 
 test("every page is private, unframed, and allowed its own style and nothing else", async () => {
   for (const response of [
-    approvalPage(approvalMarkup({ review, action: "approve", token: "t" })),
+    approvalPage(exchange, approvalMarkup({ review, action: "approve", token: "t" })),
     outcomePage({ kind: "forged" }),
   ]) {
     const header = (name: string) => response.headers.get(name);

@@ -6,6 +6,8 @@ import { visibleLine, visibleText } from "../../message/text/visible.ts";
 import type { DecisionChannel } from "../../store/schema.ts";
 import { html, type SafeHtml } from "../../util/html.ts";
 import { pageShell } from "../../util/page.ts";
+import { bodyOf } from "../framework/large-answer.ts";
+import type { Exchange } from "../framework/resource.ts";
 
 /** The longest reason for a rejection, in characters. The form enforces it, and the server must check it again. */
 export const REASON_CHARS_MAX = 1_000;
@@ -290,6 +292,6 @@ function note(text: string): SafeHtml {
 }
 
 /** Answers with the page that `approvalMarkup` wrote. */
-export function approvalPage(markup: string): Response {
-  return new Response(markup, { headers: shell.headers });
+export function approvalPage(exchange: Pick<Exchange, "inPieces">, markup: string): Response {
+  return new Response(bodyOf(exchange, Buffer.from(markup)), { headers: shell.headers });
 }

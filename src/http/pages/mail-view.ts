@@ -3,9 +3,10 @@
 import { Type } from "@sinclair/typebox";
 import type { Owner } from "../../util/owner.ts";
 import { flag, query } from "../framework/input.ts";
+import { bodyOf } from "../framework/large-answer.ts";
 import { operation } from "../framework/openapi.ts";
 import { notFound } from "../framework/problem.ts";
-import { type RouteDeps, resource } from "../framework/resource.ts";
+import { type Exchange, type RouteDeps, resource } from "../framework/resource.ts";
 import { ownAgent } from "../resources/account/agents.ts";
 import { ownOutbound } from "../resources/mail/outbound.ts";
 
@@ -44,9 +45,9 @@ pre { white-space: pre-wrap; }
 `;
 
 /** @param body HTML by `safeHtml`. */
-function page(body: string, images: boolean): Response {
+function page(exchange: Exchange, body: string, images: boolean): Response {
   const text = `<!doctype html><html><head><meta charset="utf-8"><title>Mail</title><style>${style}</style></head><body>${body}</body></html>`;
-  return new Response(text, {
+  return new Response(bodyOf(exchange, Buffer.from(text)), {
     headers: {
       "content-type": "text/html; charset=utf-8",
       "content-security-policy": policy(images),
@@ -78,19 +79,26 @@ const about = {
 export function mailViews(deps: RouteDeps) {
   const { store, offload } = deps;
 
-  async function show(owner: Owner, html: string, images: boolean, raw: Uint8Array): Promise<Response> {
-    return page(await offload.safeHtml(owner, html, { images, raw }), images);
+  async function show(
+    exchange: Exchange,
+    owner: Owner,
+    html: string,
+    images: boolean,
+    raw: Uint8Array,
+  ): Promise<Response> {
+    return page(exchange, await offload.safeHtml(owner, html, { images, raw }), images);
   }
 
   return resource("/api/v1")
     .get(
       "/agents/:email/messages/:id/html",
-      async ({ params, query, caller }) => {
-        const agent = await ownAgent(store, caller, params.email);
-        const mail = await store.getMessage(agent.id, params.id);
-        if (!mail || mail.content.html === null) throw notFound("HTML part");
-        return show(mail.message, mail.content.html, query.images ?? false, mail.raw);
-      },
+      ({ params, query, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const agent = await ownAgent(store, caller, params.email);
+          const mail = await store.getMessage(agent.id, params.id);
+          if (!mail || mail.content.html === null) throw notFound("HTML part");
+          return show(exchange, mail.message, mail.content.html, query.images ?? false, mail.raw);
+        }, "child"),
       {
         query: ViewQuery,
         ...operation({ id: "showMessageHtml", tag: "messages", summary: "Show a message's HTML, harmless", ...about }),
@@ -98,13 +106,14 @@ export function mailViews(deps: RouteDeps) {
     )
     .get(
       "/messages/:id/html",
-      async ({ params, query, caller }) => {
-        const { message } = await ownOutbound(store, caller, params.id);
-        const { html } = message.content;
-        const raw = html === null ? null : await store.outboundBytes(message.id);
-        if (html === null || !raw) throw notFound("HTML part");
-        return show(message, html, query.images ?? false, raw);
-      },
+      ({ params, query, caller, exchange }) =>
+        exchange.withWholeMessage(async () => {
+          const { message } = await ownOutbound(store, caller, params.id);
+          const { html } = message.content;
+          const raw = html === null ? null : await store.outboundBytes(message.id);
+          if (html === null || !raw) throw notFound("HTML part");
+          return show(exchange, message, html, query.images ?? false, raw);
+        }, "child"),
       {
         query: ViewQuery,
         ...operation({

@@ -1,5 +1,6 @@
 import { Failure } from "../../util/errors.ts";
 import { isOwnOrigin } from "../framework/identity.ts";
+import { bodyOf } from "../framework/large-answer.ts";
 import { withAttachments } from "../framework/openapi.ts";
 import { type RouteDeps, resource } from "../framework/resource.ts";
 
@@ -35,11 +36,13 @@ export function mcp(deps: RouteDeps) {
       const headers = new Headers(request.headers);
       headers.set("content-type", "application/json");
       const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });
-      return answerMcp(posted, exchange.body, api, {
+      const answered = await answerMcp(posted, exchange.body, api, {
         turn: exchange.turn,
         reader: deps.offload.reader({ userId: caller.user.id, agentId: caller.agentId }),
         onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
       });
+      if (answered.body === null) return answered;
+      return new Response(bodyOf(exchange, new Uint8Array(await answered.arrayBuffer())), answered);
     },
     withAttachments(REQUEST_BYTES_MAX),
   );

@@ -145,6 +145,22 @@ describe("times", () => {
       "2026-06-15T10:00:00+05:30",
       [],
     ],
+    ...["tzone://Microsoft/Utc", '"tzone://Microsoft/Utc"'].map(
+      (zone): Row => [
+        [],
+        `DTSTART;TZID=${zone}:20260615T100000`,
+        `DTEND;VALUE=DATE-TIME;TZID=${zone};X-A=B:20260615T110000`,
+        ...(["2026-06-15T10:00:00+00:00", "2026-06-15T11:00:00+00:00", []] as [string, string, string[]]),
+      ],
+    ),
+    [
+      berlin("(UTC+01:00) Amsterdam, Berlin, Bern, Rome"),
+      "DTSTART;TZID=(UTC+01:00) Amsterdam, Berlin, Bern, Rome:20260615T100000",
+      "DTEND;TZID=(UTC+01:00) Amsterdam, Berlin, Bern, Rome;VALUE=DATE-TIME:20260615T110000",
+      "2026-06-15T10:00:00+02:00",
+      "2026-06-15T11:00:00+02:00",
+      [],
+    ],
     [
       oldNewYork,
       "DTSTART;TZID=America/Old:20261031T235900",
@@ -308,6 +324,17 @@ describe("who, what and how", () => {
     ["no organizer", ["SUMMARY:x"], { organizer: null, organizer_name: "", attendees: 0, recurring: false }],
     ["an organizer without mailto", ["ORGANIZER;CN=Al:al@example.com"], { organizer: "al@example.com" }],
     ["an organizer elsewhere", ["ORGANIZER;EMAIL=al@example.com:invalid:nomail"], { organizer: "al@example.com" }],
+    [
+      "an organizer whose address follows others without quotes",
+      ["ORGANIZER;SENT-BY=mailto:pa@a.example;DIR=ldap://a.example/o=A;CN=Al:mailto:al@a.example"],
+      { organizer: "al@a.example", organizer_name: "Al" },
+    ],
+    [
+      "words after an address without quotes",
+      ["SUMMARY;ALTREP=http://a.example/1:Plan: now"],
+      { summary: "Plan: now" },
+    ],
+    ["words that look like an address", ["SUMMARY;LANGUAGE=en://todo: lunch"], { summary: "//todo: lunch" }],
     ["an organizer that is no address", ["ORGANIZER:mailto:a b@example.com"], { organizer: null }],
     [
       "an organizer with fields of a header",

@@ -67,6 +67,7 @@ function readLine(line: string): Property | null {
   const name = /^[\w-]{1,80}/.exec(line)?.[0];
   if (!name) return null;
   const parameters = new Map<string, string>();
+  const last = line.lastIndexOf(":");
   let isCut = false;
   let at = name.length;
   while (line[at] === ";") {
@@ -80,7 +81,7 @@ function readLine(line: string): Property | null {
     at = equals;
     do {
       const isQuoted = line[at + 1] === '"';
-      const end = isQuoted ? line.indexOf('"', at + 2) : endOfValue(line, at + 1);
+      const end = isQuoted ? line.indexOf('"', at + 2) : endOfValue(line, at + 1, key, last);
       if (end < 0) return null;
       values.push(line.slice(at + (isQuoted ? 2 : 1), end));
       at = isQuoted ? end + 1 : end;
@@ -98,9 +99,23 @@ function withoutCarets(value: string): string {
   return value.replace(/\^[n^']/g, (sign) => carets[sign] as string);
 }
 
-/** Where a parameter's value without quotes ends. */
-function endOfValue(line: string, start: number): number {
+/** What begins a URI that programs write without the quotes it needs. */
+const uriStart = /(?:https?|ldaps?|mailto|cid):/iy;
+
+/**
+ * Where a parameter's value without quotes ends. Exchange and Outlook leave out quotes that a value needs (RFC 5545
+ * 3.2): `TZID=tzone://Microsoft/Utc`, `TZID=(UTC+01:00) Amsterdam, Berlin`. The times after a TZID have no colon.
+ * @param last The last colon of the line.
+ */
+function endOfValue(line: string, start: number, key: string, last: number): number {
   let at = start;
+  if (key === "TZID") {
+    while (at < last && line[at] !== ";") at++;
+    return at;
+  }
+  uriStart.lastIndex = start;
+  // The last colon ends the parameters, whatever is before it.
+  if (uriStart.test(line) && uriStart.lastIndex <= last) at = uriStart.lastIndex;
   while (at < line.length && !":;,".includes(line[at] as string)) at++;
   return at;
 }

@@ -13,12 +13,32 @@ export class Work {
   /** Throws `TooComplex` once the limit is passed, and from then on. */
   spend(amount: number): void {
     this.#left -= amount;
-    if (this.#left < 0) throw new TooComplex();
+    if (this.isSpent) throw new TooComplex();
+  }
+
+  get isSpent(): boolean {
+    return this.#left < 0;
   }
 }
 
-/** What the HTML of one message may cost, all pieces together, so that many small ones cost no more than one. */
+/** HTML as its reader sees it. */
+export interface SeenText {
+  text: string;
+  /** Characters of text that the HTML hides from its reader and `text` leaves out; null if they cannot be counted. */
+  hiddenChars: number | null;
+  /** Whether `text` has words of which only a browser can tell if a reader sees them. */
+  isUnsure: boolean;
+  /** Whether `text` lacks words because the HTML or its text is longer than the limits. */
+  isCut: boolean;
+}
+
+/**
+ * What the HTML of one message may cost, in all its pieces and in all its readings, so that many small ones cost no more
+ * than one.
+ */
 export class HtmlBudget {
+  /** What HTML says that has been read. */
+  readonly known = new Map<string, SeenText>();
   /** To find hidden words. */
   readonly seeing = new Work();
   /** To find where words are. */
@@ -29,5 +49,10 @@ export class HtmlBudget {
   takeTags(html: string): boolean {
     for (let at = html.indexOf("<"); at >= 0 && this.#tags >= 0; at = html.indexOf("<", at + 1)) this.#tags--;
     return this.#tags >= 0;
+  }
+
+  /** Whether HTML is no longer read as a whole. */
+  get isSpent(): boolean {
+    return this.#tags < 0 || this.seeing.isSpent || this.layout.isSpent;
   }
 }

@@ -1,14 +1,17 @@
 /** Which readers the rules of a conditional group are for (CSS Conditional 3, Media Queries 4). */
 
 /**
- * `always`: everyone who reads on a screen. `wide` and `narrow`: those with wide or with narrow screens. `others`: some,
- * such as those with a dark theme, or nobody. `unknown`: it takes a browser to tell.
+ * `always`: everyone who reads on a screen with the usual settings. `wide` and `narrow`: at most those with wide or with
+ * narrow screens. `others`: few, such as those with a dark theme, or nobody. `unknown`: it takes a browser to tell.
  */
 export type Readers = "always" | "wide" | "narrow" | "others" | "unknown";
 
 /** Screens have between these numbers of pixels, roughly. */
 const SCREEN_PIXELS_MIN = 320;
 const SCREEN_PIXELS_MAX = 3_000;
+/** Widths from which on phones do not have them, and below which desktops do not. */
+const WIDE_PIXELS_MIN = 431;
+const NARROW_PIXELS_MAX = 1_279;
 
 /** @param prelude An at-rule from its `@` to its block. Null if its block has no rules that apply to elements. */
 export function readersOf(prelude: string): Readers | null {
@@ -29,18 +32,18 @@ export function readersOf(prelude: string): Readers | null {
   }
 }
 
-/** Readers for whom both conditions hold. */
+/** At most these are the readers for whom both conditions hold. */
 export function both(one: Readers, other: Readers): Readers {
   if (one === other || other === "always") return one;
-  if (one === "always") return other;
-  return one === "unknown" || other === "unknown" ? "unknown" : "others";
+  if (one === "always" || one === "unknown") return other;
+  return other === "unknown" ? one : "others";
 }
 
 function mediaReaders(list: string): Readers {
   if (list === "") return "always";
   const found = list.split(",").map((query) => queryReaders(query.trim()));
   for (const one of ["always", "unknown", "wide", "narrow"] as const)
-    if (found.includes(one)) return one === "wide" && found.includes("narrow") ? "always" : one;
+    if (found.includes(one)) return one === "wide" && found.includes("narrow") ? "unknown" : one;
   return "others";
 }
 
@@ -60,29 +63,36 @@ function queryReaders(query: string): Readers {
   return parts.length === 1 ? "always" : "unknown";
 }
 
-/** Features that some readers have and others do not. */
-const someHave =
-  /^(?:prefers-[a-z-]+|orientation|(?:min-|max-)?(?:resolution|aspect-ratio)|-[a-z-]*device-pixel-ratio)(?: ?:|$)/;
+/** What readers have who never changed the settings of their system. */
+const usualSetting = /^prefers-(?:color-scheme(?: ?: ?light)?|reduced-motion ?: ?no-preference)$/;
+const otherSetting = /^prefers-(?:color-scheme ?: ?dark|reduced-[a-z]+(?: ?: ?reduce)?|contrast ?: ?(?:more|less))$/;
 
 function featureReaders(feature: string): Readers {
   const [, side, dimension, amount, unit] =
     /^(min|max)-(?:device-)?(width|height) ?: ?(\d{1,9}(?:\.\d{1,9})?)(px|em|rem)?$/.exec(feature) ?? [];
   if (side !== undefined) {
     const pixels = Number(amount) * (unit === "em" || unit === "rem" ? 16 : 1);
-    if (side === "min") return pixels <= SCREEN_PIXELS_MIN ? "always" : dimension === "width" ? "wide" : "others";
-    return pixels >= SCREEN_PIXELS_MAX ? "always" : dimension === "width" ? "narrow" : "others";
+    if (side === "min" ? pixels <= SCREEN_PIXELS_MIN : pixels >= SCREEN_PIXELS_MAX) return "always";
+    if (dimension === "height") return "unknown";
+    if (side === "min") return pixels >= WIDE_PIXELS_MIN ? "wide" : "unknown";
+    return pixels <= NARROW_PIXELS_MAX ? "narrow" : "unknown";
   }
-  if (/^(?:min-)?color(?: ?: ?[1-8])?$/.test(feature)) return "always";
-  return someHave.test(feature) ? "others" : "unknown";
+  if (/^(?:min-)?color(?: ?: ?[1-8])?$/.test(feature) || usualSetting.test(feature)) return "always";
+  if (otherSetting.test(feature)) return "others";
+  // Phones are upright and desktops are not.
+  const [, orientation] = /^orientation ?: ?(portrait|landscape)$/.exec(feature) ?? [];
+  return orientation === undefined ? "unknown" : orientation === "landscape" ? "wide" : "narrow";
 }
 
 /** Properties that every browser has known for years, with any value. */
 const supported =
   /^\( ?(?:(?:background|border|margin|padding|max|min)(?:-[a-z-]+)?|color|cursor|display|float|font(?:-[a-z-]+)?|height|left|opacity|overflow|position|right|text-[a-z-]+|top|visibility|width) ?: ?[^()]*\)$/;
 
+/** Properties that mail asks for to reach the readers of one vendor: Apple's on phones, Mozilla's, Microsoft's of old. */
+const ofOneVendor = /^\( ?-(?:moz-[a-z-]+|ms-[a-z-]+|webkit-(?:overflow-scrolling|touch-callout)) ?:[^()]*\)$/;
+
 function supportReaders(condition: string): Readers {
   const parts = condition.split(" and ");
-  // Mail asks for properties with a vendor's prefix to reach the readers of that vendor.
-  if (parts.some((part) => /^\( ?-[a-z]+-[a-z-]+ ?:[^()]*\)$/.test(part))) return "others";
+  if (parts.some((part) => ofOneVendor.test(part))) return "others";
   return parts.every((part) => supported.test(part)) ? "always" : "unknown";
 }

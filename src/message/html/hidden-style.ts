@@ -14,21 +14,37 @@ const sides = ["left", "right", "top", "bottom"];
 const logicalSides = ["inline-start", "inline-end", "block-start", "block-end"];
 const insets = [...sides, ...logicalSides.map((side) => `inset-${side}`)];
 const margins = [...sides, ...logicalSides].map((side) => `margin-${side}`);
-const sizes = ["height", "width", "block-size", "inline-size"].flatMap((one) => [one, `max-${one}`]);
+const heights = ["height", "max-height", "block-size", "max-block-size"];
+const sizes = [...heights, "width", "max-width", "inline-size", "max-inline-size"];
 const overflows = ["overflow-x", "overflow-y", "overflow-block", "overflow-inline"];
 const masks = ["mask", "mask-image", "-webkit-mask", "-webkit-mask-image", "offset", "offset-path"];
 const grids = ["grid-template", "grid-template-columns", "grid-template-rows"];
 const moves = ["transform", "translate"];
+const clips = ["background-clip", "-webkit-background-clip"];
+const animations = ["animation", "animation-name", "-webkit-animation", "-webkit-animation-name"];
+const strokes = ["", "-width", "-color"].map((part) => `-webkit-text-stroke${part}`);
 
 /** Reads the properties that hide words, or decide where they are. */
 export const hidingStyles: CssOptions = {
   wanted: new Set([
     ...(
-      "background background-color background-image clip clip-path color contain content-visibility display filter " +
-      "flex-direction flex-flow font font-size inset letter-spacing line-height list-style list-style-type margin " +
-      "mso-hide opacity overflow position rotate scale text-indent visibility -webkit-text-fill-color white-space zoom"
+      "background background-color background-image background-position background-repeat background-size clip " +
+      "clip-path color contain content-visibility display filter flex-direction flex-flow font font-size inset " +
+      "letter-spacing line-height list-style list-style-type margin opacity overflow position rotate scale text-indent " +
+      "visibility -webkit-text-fill-color white-space zoom"
     ).split(" "),
-    ...[...insets, ...margins, ...sizes, ...overflows, ...masks, ...grids, ...moves],
+    ...[
+      ...insets,
+      ...margins,
+      ...sizes,
+      ...overflows,
+      ...masks,
+      ...grids,
+      ...moves,
+      ...clips,
+      ...animations,
+      ...strokes,
+    ],
   ]),
   isValid,
 };
@@ -41,7 +57,9 @@ export function declared(style: string): Pick<CssRule, "declarations" | "importa
 
 /** What a shorthand sets, so that earlier values no longer count. */
 const shorthands: Record<string, readonly string[]> = {
-  background: ["background-color", "background-image"],
+  animation: ["animation-name"],
+  "-webkit-animation": ["-webkit-animation-name"],
+  background: ["color", "image", "position", "repeat", "size"].map((one) => `background-${one}`).concat(clips),
   font: ["font-size", "line-height"],
   inset: insets,
   margin: margins,
@@ -76,7 +94,7 @@ const validValues: Record<string, RegExp> = {
   opacity: new RegExp(`^${lengthPattern}$`),
   "font-size": new RegExp(`^(?:${lengthPattern}|(?:x{1,3}-)?(?:small|large)|medium|smaller|larger|math)$`),
   position: /^(?:static|relative|absolute|fixed|sticky|-webkit-sticky)$/,
-  "mso-hide": /^(?:all|none|screen)$/,
+  ...Object.fromEntries(clips.map((one) => [one, /^(?:(?:text|(?:border|padding|content)-box)(?:$| ?, ?(?!$)))+$/])),
   "content-visibility": /^(?:visible|hidden|auto)$/,
 };
 
@@ -95,24 +113,47 @@ function mayBeColor(value: string): boolean {
   return readColor(value) !== null || quirkColor(value) !== null || value === "currentcolor" || value.includes("(");
 }
 
-/** Whether styles hide an element with everything inside it; null if only a browser can tell. */
-export function hidesBox(said: Declarations): boolean | null {
+/** Cells of tables grow with their words, whatever their size, and fill their columns; others are cut. */
+type Box = "cell" | "wide cell" | "other";
+
+/**
+ * Whether styles hide an element with everything inside it; null if only a browser can tell. What one common mail
+ * program shows counts as seen, although others do not show it: `mso-hide` hides from Outlook for Windows alone, whose
+ * copy of the words is in a comment.
+ */
+export function hidesBox(said: Declarations, name = "", attributes: Attributes = {}): boolean | null {
   if (said.size === 0) return false;
-  const known = hiding.get(said);
-  if (known !== undefined) return known;
-  const found = hides(said);
-  hiding.set(said, found);
-  return found;
+  const known = hiding.get(said) ?? new Map<Box, boolean | null>();
+  hiding.set(said, known);
+  const box = boxOf(said, name, attributes);
+  const found = known.get(box) ?? hides(said, box);
+  // An animation may show again what it finds hidden.
+  const isShownAgain = found === true && isAnimated(said) && said.get("display") !== "none";
+  known.set(box, isShownAgain ? null : found);
+  return isShownAgain ? null : found;
 }
 
-/** Elements of one message share their declarations. */
-const hiding = new WeakMap<Declarations, boolean | null>();
+function isAnimated(said: Declarations): boolean {
+  return animations.some((name) => !/^(?:|none|initial|unset)$/.test(said.get(name) ?? ""));
+}
 
-function hides(said: Declarations): boolean | null {
+type Attributes = Readonly<Record<string, string>>;
+
+/** Elements of one message share their declarations. */
+const hiding = new WeakMap<Declarations, Map<Box, boolean | null>>();
+
+function boxOf(said: Declarations, name: string, { width = "" }: Attributes): Box {
+  const display = said.get("display");
+  if (display === undefined ? name !== "td" && name !== "th" : display !== "table-cell") return "other";
+  const own = said.get("width") ?? width;
+  return own.endsWith("%") || pixels(own) > 1 ? "wide cell" : "cell";
+}
+
+function hides(said: Declarations, box: Box): boolean | null {
   const value = (name: string) => said.get(name) ?? "";
   const some = (names: readonly string[], test: (value: string) => boolean) =>
     names.some((name) => said.has(name) && test(value(name)));
-  if (value("display") === "none" || value("mso-hide") === "all") return true;
+  if (value("display") === "none") return true;
   if (value("content-visibility") === "hidden") return true;
   if (some(["opacity"], (one) => fraction(one) <= OPACITY_MAX)) return true;
   if (some(["zoom"], (one) => fraction(one) <= ZOOM_MAX && fraction(one) > 0)) return true;
@@ -122,27 +163,43 @@ function hides(said: Declarations): boolean | null {
 
   const isClipped =
     some(["overflow", ...overflows], (one) => /hidden|clip/.test(one)) || /paint|strict|content/.test(value("contain"));
-  if (isClipped && some(sizes, (one) => pixels(one) <= 1)) return true;
-  if (/^rect\(\s*(?:0|1px)\b/.test(value("clip"))) return true;
+  const isSmall = (one: string) => pixels(one) <= 1;
+  if (isClipped && box === "other" && some(sizes, isSmall)) return true;
   if (/^(?:inset\(\s*(?:50|100)%|circle\(\s*0)/.test(value("clip-path"))) return true;
-  const isMoved = /absolute|fixed|relative|sticky/.test(value("position"));
+  // `clip` is for these alone, and `sticky` moves nothing off the page.
+  const isFree = /absolute|fixed/.test(value("position"));
+  if (isFree && isClippedAway(value("clip"))) return true;
+  const isMoved = isFree || value("position") === "relative";
   if (isMoved && some(["inset", ...insets], (one) => words(one).some(isOffPage))) return true;
   if (some(["margin", ...margins], (one) => words(one).some(isOffPage))) return true;
   if (Math.abs(pixels(value("text-indent"))) >= OFF_PAGE_PIXELS) return true;
   if (some(moves, (one) => one.split(/[\s,()]/).some(isOffPage))) return true;
   if (/scale(?:3d|x|y)?\( ?0?\.?0{0,9} ?[,)]/.test(value("transform"))) return true;
 
-  if (some(["display", "visibility", "opacity", "zoom", "scale", "mso-hide", "content-visibility"], isComputed))
-    return null;
+  if (some(["display", "visibility", "opacity", "position", "zoom", "scale"], isComputed)) return null;
+  if (isComputed(value("content-visibility"))) return null;
   if (some(["margin", ...margins, ...moves, "text-indent", "letter-spacing"], isComputed)) return null;
   if (isMoved && some(["inset", ...insets], isComputed)) return null;
-  if (isClipped && some(["height", "max-height", "block-size", "max-block-size"], isComputed)) return null;
+  if (isFree && isComputed(value("clip"))) return null;
+  if (isClipped && some(heights, isComputed)) return null;
+  if (isClipped && box === "cell" && some(sizes, isSmall)) return null;
+  if (isClipped && box === "wide cell" && some(heights, isSmall)) return null;
   if (some(masks, (one) => one !== "none")) return null;
   if (some(grids, (one) => /(?:^|[\s(,/])0(?:fr|px|%)?(?=$|[\s),/])/.test(one))) return null;
   if (/blur\(/.test(value("filter")) || / [xyz] |[xy] /.test(`${value("rotate")} `)) return null;
   const shape = value("clip-path");
   if (shape !== "" && shape !== "none" && !/^url\(/.test(shape)) return null;
   return /matrix|rotate(?:3d|x|y)\(|perspective/.test(value("transform")) ? null : false;
+}
+
+/** Whether nothing is left between the edges of a `rect()` (CSS Masking 8). */
+function isClippedAway(clip: string): boolean {
+  const [, written = ""] = /^rect\(([^()]*)\)$/.exec(clip) ?? [];
+  const [top = "", right = "", bottom = "", left = "", ...others] = words(written.trim());
+  if (left === "" || others.length > 0) return false;
+  const begin = (value: string) => (value === "auto" ? 0 : Math.max(pixels(value), 0));
+  const end = (value: string) => (value === "auto" ? BEYOND_PAGE_PIXELS : pixels(value));
+  return end(bottom) - begin(top) <= 1 || end(right) - begin(left) <= 1;
 }
 
 function isOffPage(value: string): boolean {

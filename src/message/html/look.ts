@@ -1,4 +1,5 @@
-import { attributeColor, quirkColor, type Rgb, readColor } from "./colors.ts";
+import { backgroundOf } from "./backgrounds.ts";
+import { attributeColor, type Color, quirkColor, type Rgb, readColor } from "./colors.ts";
 import type { Declarations } from "./css.ts";
 import { cssWide, lengthIn, sizesOfFont } from "./css-values.ts";
 import { OPACITY_MAX } from "./hidden-style.ts";
@@ -7,10 +8,14 @@ import { OPACITY_MAX } from "./hidden-style.ts";
 export interface Look {
   color: Rgb | null;
   /** Of letters, if that is another one (`-webkit-text-fill-color`). */
-  fill: Rgb | null;
+  fill: { rgb: Rgb | null; isTransparent: boolean } | null;
+  /** The width, in pixels, and the colour of the line around letters; that of the letters themselves is null. */
+  stroke: { width: number; color: Color | null };
   /** Of links that have no colour of their own. */
   link: Rgb;
   background: Rgb | null;
+  /** What letters are cut out of (`background-clip: text`); transparent ones show it. */
+  cutFrom: { rgb: Rgb | null } | null;
   /** In pixels. */
   size: number;
   isInvisible: boolean;
@@ -28,8 +33,10 @@ export interface Look {
 export const plainLook: Look = {
   color: [0, 0, 0],
   fill: null,
+  stroke: { width: 0, color: null },
   link: [0, 0, 238],
   background: [255, 255, 255],
+  cutFrom: null,
   size: 16,
   isInvisible: false,
   isTransparent: false,
@@ -45,6 +52,10 @@ const CONTRAST_MIN = 16;
 const FONT_SIZE_MAX = 4;
 /** Letters that are closer, as a part of their size, are drawn over each other. */
 const SPACING_MIN = -0.3;
+/** Lines around letters that are thinner than this, in pixels, do not show them. */
+const STROKE_MIN = 0.5;
+/** Backgrounds this thin, as a part of the size of letters, are lines under them or beside them. */
+const RULE_MAX = 0.25;
 /** Lines that are lower, as a part of the size of letters, are drawn over each other. */
 const LINE_HEIGHT_MAX = 0.2;
 
@@ -97,14 +108,12 @@ export function inheritedLook(
   if (said.has("visibility") && value("visibility") !== "inherit")
     look.isInvisible = /hidden|collapse/.test(value("visibility"));
 
-  const background = value("background-color") || value("background");
-  const own = background === "" && boxes.has(name) ? attributeColor(attributes.bgcolor ?? "") : null;
-  if (own) look.background = own;
-  if (own || background !== "") settle("background", false);
-  if (background !== "") paint(look, background, (isUnsure) => settle("background", isUnsure));
-  const picture = value("background-image");
-  if (picture !== "" && picture !== "none") look.background = gradientColor(picture);
-  else if ("background" in attributes) look.background = null;
+  const ground = groundOf(look, said, attributes, name);
+  if (ground) {
+    if (ground.isCut) look.cutFrom = ground;
+    else [look.background, look.cutFrom] = [ground.rgb, null];
+    if (ground.isUnsure || (ground.rgb && !ground.isCut)) settle("background", ground.isUnsure);
+  }
 
   if (name === "body" && attributes.link !== undefined) look.link = attributeColor(attributes.link) ?? look.link;
   const color = value("color");
@@ -117,14 +126,25 @@ export function inheritedLook(
   const fill = value("-webkit-text-fill-color");
   if (fill !== "" && fill !== "inherit") {
     const found = readColor(fill);
-    look.fill = found?.rgb ?? null;
-    if (found && found.alpha <= OPACITY_MAX) look.isTransparent = true;
+    look.fill = found && { rgb: over(look.background, found), isTransparent: found.alpha <= OPACITY_MAX };
     if (!found && fill !== "currentcolor") settle("color", true);
   }
+  look.stroke = strokeOf(look, said);
   if (smaller.has(name)) unsure.delete("lines");
   look.unsure = unsure;
-  look.isHidden = isTiny(look) || look.isInvisible || look.isTransparent || look.isOverlaid || isAlike(look);
+  look.isHidden = isUnseen(look);
   return look;
+}
+
+/** Whether a reader cannot see text that looks so. */
+export function isUnseen(look: Look): boolean {
+  if (isTiny(look) || look.isInvisible || look.isOverlaid) return true;
+  const { color, fill, background, cutFrom, stroke } = look;
+  const isOutlined = stroke.width >= STROKE_MIN && stroke.color !== null;
+  if (isOutlined && !isAlike(over(background, stroke.color as Color), background)) return false;
+  const isTransparent = fill ? fill.isTransparent : look.isTransparent;
+  if (isTransparent) return cutFrom === null || isAlike(cutFrom.rgb, background);
+  return isAlike(fill ? fill.rgb : color, background);
 }
 
 export function isTiny({ size }: Look): boolean {
@@ -136,40 +156,66 @@ export function isUnsure({ unsure, unsureBoxes }: Look): boolean {
   return unsureBoxes || unsure.size > 0;
 }
 
-/** The one colour of a gradient; null if it has several, or is a picture. */
-function gradientColor(value: string): Rgb | null {
-  const [, stops] = /^(?:repeating-)?(?:linear|radial|conic)-gradient\((.*)\)$/.exec(value) ?? [];
-  const colors = [...(stops ?? "").matchAll(/#?[\da-z-]+(?:\([^()]*\))?/g)].flatMap(([part]) => readColor(part) ?? []);
-  const [first, ...others] = colors;
-  if (!first || first.alpha < 1 || others.some(({ rgb, alpha }) => alpha < 1 || `${rgb}` !== `${first.rgb}`))
-    return null;
-  return first.rgb;
+/** What an element paints over the background of a look: one colour, or null for several; null if it paints nothing. */
+function groundOf(look: Look, said: Declarations, attributes: Readonly<Record<string, string>>, name: string) {
+  const { base, picture, isCut } = backgroundOf(said);
+  const isSaid = said.has("background") || said.has("background-color");
+  const bgcolor = !isSaid && boxes.has(name) ? attributeColor(attributes.bgcolor ?? "") : null;
+  const text = () => readColor(said.get("color") ?? "")?.rgb ?? look.color;
+  let ground: { rgb: Rgb | null; isUnsure: boolean; isCut: boolean } | null = null;
+  if (bgcolor) ground = { rgb: bgcolor, isUnsure: false, isCut };
+  for (const { colors, thickness, isUnsure } of [base, picture].filter((paint) => paint !== null)) {
+    // A line under a link leaves the letters as they are.
+    if (thickness <= RULE_MAX * look.size) continue;
+    const behind = ground ? ground.rgb : look.background;
+    const painted = colors?.map((one) => (one === "currentcolor" ? text() : over(behind, one))) ?? [null];
+    const [first = null, ...others] = painted;
+    const isOne = others.every((one) => isAlike(one, first));
+    // Letters may be cut from that part of it which looks like what is behind them.
+    const mayVanish = isCut && (colors === null || (!isOne && painted.some((one) => isAlike(one, look.background))));
+    ground = { rgb: isOne ? first : null, isUnsure: isUnsure || mayVanish || (ground?.isUnsure ?? false), isCut };
+  }
+  if (!picture && "background" in attributes)
+    return { rgb: null, isUnsure: isCut || (ground?.isUnsure ?? false), isCut };
+  return ground;
 }
 
-/** Sets the colour behind the text. One that is partly transparent mixes with what is behind it. */
-function paint(look: Look, value: string, settle: (isUnsure: boolean) => void): void {
-  if (value === "none" || value === "transparent" || cssWide.test(value)) return;
-  if (/url\(|gradient|image/.test(value)) {
-    look.background = gradientColor(value);
-    return;
-  }
-  for (const [part] of value.matchAll(/#?[\da-z-]+(?:\([^()]*\))?/g)) {
-    if (part === "currentcolor") look.background = look.color;
-    const found = readColor(part) ?? quirkColor(part);
-    if (found) look.background = mixed(found.rgb, found.alpha, look.background);
-    if (found || part === "currentcolor") return;
-  }
-  if (!value.includes("(")) return;
-  look.background = null;
-  settle(true);
+/** The line around letters. */
+function strokeOf({ stroke, size }: Look, said: Declarations): Look["stroke"] {
+  const found = strokes.get(said) ?? readStroke(said);
+  strokes.set(said, found);
+  const { width = "", color = stroke.color } = found;
+  return { width: width === "" ? stroke.width : (strokeWidths.get(width) ?? lengthIn(width, size)), color };
 }
+
+/** Elements of one message share their declarations. */
+const strokes = new WeakMap<Declarations, { width?: string; color?: Color | null }>();
+
+/** Colour and width as far as they are set; a colour that is unknown, or that of the letters, is null. */
+function readStroke(said: Declarations): { width?: string; color?: Color | null } {
+  let [width, color]: [string | undefined, Color | null | undefined] = [undefined, undefined];
+  for (const [property, value] of said) {
+    if (!property.startsWith("-webkit-text-stroke") || value === "inherit") continue;
+    const parts = value.match(/[^\s()]+(?:\([^()]*\))?/g) ?? [];
+    if (!property.endsWith("-color"))
+      width = parts.find((part) => strokeWidths.has(part) || /^[\d.]/.test(part)) ?? "0";
+    if (!property.endsWith("-width")) color = parts.flatMap((part) => readColor(part) ?? [])[0] ?? null;
+  }
+  return { ...(width !== undefined && { width }), ...(color !== undefined && { color }) };
+}
+
+const strokeWidths = new Map([
+  ["thin", 1],
+  ["medium", 3],
+  ["thick", 5],
+]);
 
 /** Sets the colour of the text. */
 function write(look: Look, value: string, outer: Look, settle: (isUnsure: boolean) => void): void {
   if (/^(?:inherit|currentcolor|unset|revert|revert-layer)$/.test(value)) return;
   const found = value === "initial" ? readColor("black") : (readColor(value) ?? quirkColor(value));
   if (found) {
-    look.color = mixed(found.rgb, found.alpha, look.background);
+    look.color = over(look.background, found);
     look.isTransparent = found.alpha <= OPACITY_MAX;
     settle(false);
   } else if (value.includes("(")) {
@@ -179,20 +225,18 @@ function write(look: Look, value: string, outer: Look, settle: (isUnsure: boolea
   } else look.color = outer.color;
 }
 
-function mixed(rgb: Rgb, alpha: number, behind: Rgb | null): Rgb | null {
+/** A colour over what is behind it; null if it lets something unknown through. */
+function over(behind: Rgb | null, { rgb, alpha }: Color): Rgb | null {
   if (alpha >= 1) return rgb;
   if (!behind) return null;
   const channel = (i: 0 | 1 | 2) => rgb[i] * alpha + behind[i] * (1 - alpha);
   return [channel(0), channel(1), channel(2)];
 }
 
-function isAlike({ color, fill, background }: Look): boolean {
-  const shown = fill ?? color;
-  return (
-    shown !== null &&
-    background !== null &&
-    shown.every((channel, i) => Math.abs(channel - (background[i] as number)) < CONTRAST_MIN)
-  );
+/** Whether a reader cannot tell two colours apart; false if one is unknown. */
+function isAlike(one: Rgb | null, other: Rgb | null): boolean {
+  if (one === null || other === null) return false;
+  return one.every((channel, i) => Math.abs(channel - (other[i] as number)) < CONTRAST_MIN);
 }
 
 /** The size of letters that an element without styles has; undefined for that of those around it. */

@@ -3,7 +3,7 @@ import { TooComplex, Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import { inFormula, inPicture } from "./foreign-content.ts";
 import { hidesBox } from "./hidden-style.ts";
-import { inheritedLook, isTiny, isUnsure, type Look, plainLook } from "./look.ts";
+import { inheritedLook, isUnseen, isUnsure, type Look, plainLook } from "./look.ts";
 import { elementStyles, type Styled } from "./styles.ts";
 import { asBrowsersRead } from "./walk.ts";
 
@@ -74,7 +74,7 @@ function withoutHidden(html: string, work: Work): SeenHtml {
         (inFormula.has(name) && !styled.said.has("display")) ||
         (name === "dialog" && !("open" in attributes));
       const isShut = "hidden" in attributes || "popover" in attributes || isUndisplayed;
-      const hides = hidesBox(styled.said);
+      const hides = hidesBox(styled.said, name, attributes);
       const isCut = cuts === 0 && (isShut || hides === true);
       if (isCut) cuts++;
       if (unread.has(name)) unreadOpen++;
@@ -122,11 +122,12 @@ function doubt(
   attributes: Readonly<Record<string, string>>,
 ): void {
   const mayHide = (more: Declarations | null) =>
-    more !== null && (hidesBox(more) !== false || inheritedLook(outer, more, attributes, name).isHidden);
+    more !== null &&
+    (hidesBox(more, name, attributes) !== false || inheritedLook(outer, more, attributes, name).isHidden);
   if (unsure && inheritedLook(outer, unsure, attributes, name).background !== look.background) {
     look.background = null;
     if (look.isHidden) look.unsureBoxes = true;
-    look.isHidden = look.isInvisible || look.isTransparent || look.isOverlaid || isTiny(look);
+    look.isHidden = isUnseen(look);
   }
   if (isBoxUnsure || mayHide(unsure) || (mayHide(wide) && mayHide(narrow))) look.unsureBoxes = true;
 }

@@ -89,12 +89,12 @@ export function readStyleSheet(css: string, html: string, spend: (steps: number)
   };
 }
 
-/** Rules that follow each other, with those of one selector as one. */
+/** Rules that follow each other, with those of one selector for everyone as one. */
 function joined(rules: readonly CssRule[]): CssRule[] {
   const found: (CssRule & { declarations: Map<string, string>; important: Map<string, string> })[] = [];
   for (const rule of rules) {
     let last = found.at(-1);
-    if (last?.selector !== rule.selector || last.readers !== rule.readers) {
+    if (last?.selector !== rule.selector || last.readers !== "always" || rule.readers !== "always") {
       last = { ...rule, declarations: new Map(), important: new Map() };
       found.push(last);
     }

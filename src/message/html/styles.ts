@@ -1,7 +1,8 @@
 import { TooComplex, type Work } from "./budget.ts";
 import type { Declarations } from "./css.ts";
 import type { Readers } from "./css-conditions.ts";
-import { declared, put } from "./hidden-style.ts";
+import { declared, hidesBox, put } from "./hidden-style.ts";
+import { inheritedLook, isTiny, plainLook } from "./look.ts";
 import type { Place } from "./selectors.ts";
 import { type MatchedRule, readStyleSheet } from "./style-sheet.ts";
 import { walkHtml } from "./walk.ts";
@@ -86,8 +87,12 @@ export function elementStyles(html: string, work: Work): ElementStyles {
       const found = sheet.rulesFor(place, spend);
       const inline = attributes.style ? read(attributes.style) : [];
       const forReaders = (which: Readers) => {
-        if (!found.some(({ readers }) => readers === which)) return null;
-        return merged([...found.filter(({ readers }) => readers === "always" || readers === which), ...inline]);
+        const further = found.filter(({ readers }) => readers === which);
+        if (further.length === 0) return null;
+        // One that shows again what another hides may be for nobody.
+        const hiding = further.filter(({ declarations }) => hidesAlone(declarations));
+        const counted = new Set(hiding.length === 0 ? further : hiding);
+        return merged([...found.filter((rule) => rule.readers === "always" || counted.has(rule)), ...inline]);
       };
       const styled = {
         place,
@@ -111,6 +116,19 @@ export function elementStyles(html: string, work: Work): ElementStyles {
     },
   };
 }
+
+/** Whether the declarations of a rule hide or may hide an element, wherever it is. */
+function hidesAlone(declarations: Declarations): boolean {
+  const known = hiding.get(declarations);
+  if (known !== undefined) return known;
+  const look = inheritedLook(plainLook, declarations, {}, "");
+  const found = hidesBox(declarations) !== false || look.isInvisible || isTiny(look);
+  hiding.set(declarations, found);
+  return found;
+}
+
+/** Elements of one message share their rules. */
+const hiding = new WeakMap<Declarations, boolean>();
 
 function remembered<T>(find: (key: string) => T): (key: string) => T {
   const known = new Map<string, T>();

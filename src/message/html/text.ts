@@ -1,4 +1,5 @@
-import { HtmlBudget } from "./budget.ts";
+import { squeezed } from "../text/clean.ts";
+import { HtmlBudget, type SeenText } from "./budget.ts";
 import { readCss } from "./css.ts";
 import { foldedWords, type RenderOptions, renderText } from "./render.ts";
 import { seenHtml } from "./seen.ts";
@@ -40,30 +41,40 @@ export function styledText(html: string): string[] {
 /** The beginning or end of a conditional comment; the longest known condition has about 60 characters. */
 const conditional = /<!(?:--)?\[(?:if[^\]<>]{0,200}|endif)\](?:--)?>(?:<!-->)?/gi;
 
-/** HTML as its reader sees it. */
-export interface SeenText {
-  text: string;
-  /** Characters of text that the HTML hides from its reader and `text` leaves out; null if they cannot be counted. */
-  hiddenChars: number | null;
-  /** Whether `text` has words of which only a browser can tell if a reader sees them. */
-  isUnsure: boolean;
-  /** Whether `text` lacks words because the HTML or its text is longer than the limits. */
-  isCut: boolean;
-}
-
 /**
  * Converts HTML to plain text without what it hides from its reader, for messages without a text part: an agent must
  * not be told what a person would not see. Alternative texts of pictures count, because mail programs show them in
  * place of pictures that they do not load, unless the text says the same anyway. Otherwise like `htmlToText`.
  *
+ * Where the width of gaps means nothing to a browser, each is read as one space, whatever it does to a limit: white space
+ * that a host on the way adds (RFC 6376 3.4.4) changes nothing.
  * @param shown Whether only pictures have words besides the text, or fields too, and each time.
- * @param budget What it may cost: that of the other pieces of the message too.
+ * @param budget What it may cost: that of the other pieces of the message too. HTML that was read with it costs nothing
+ * again.
  */
 export function seenText(
   html: string,
   shown: "pictures" | "all" = "pictures",
   budget: HtmlBudget = new HtmlBudget(),
 ): SeenText {
+  const source = hasWideGaps(html) ? html : squeezed(html.replaceAll("\r\n", "\n"));
+  const key = `${shown} ${source}`;
+  const seen = budget.known.get(key) ?? readSeen(source, shown, budget);
+  budget.known.set(key, seen);
+  return seen;
+}
+
+/**
+ * Whether the width of gaps may mean something: in text that keeps them, or in an attribute that a selector compares.
+ * Nowhere else does it: text folds them, and tags, lists of classes and styles are split at them. Line ends stay.
+ */
+function hasWideGaps(html: string): boolean {
+  if (/<(?:pre|textarea|listing|xmp|plaintext)/i.test(html)) return true;
+  if (/white-space(?!\s{0,9}:\s{0,9}(?:normal|nowrap|initial)\b)/i.test(html)) return true;
+  return /<style/i.test(html) && /\[[^[\]]*=/.test(html);
+}
+
+function readSeen(html: string, shown: "pictures" | "all", budget: HtmlBudget): SeenText {
   const { head, isWhole } = read(html);
   if (!budget.takeTags(head)) return { text: bareWords(head), hiddenChars: null, isUnsure: false, isCut: !isWhole };
   const seen = seenHtml(head, budget.seeing);

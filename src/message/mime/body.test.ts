@@ -1,6 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import { hostileStructures } from "../../../test/attacks/hostile-mails.ts";
 import { codesOf } from "../../../test/support/defects.ts";
+import { superlinear } from "../../../test/support/growth.ts";
+import { scanHeaders } from "../headers.ts";
 import { readAttachments, readMail } from "../read.ts";
+import { readBody } from "./body.ts";
+import { scanStructure } from "./structure.ts";
 
 const limits = { maxParts: 50, maxDepth: 10, maxHeaderBytes: 64 * 1024 };
 const dated = ["From: alice@example.com", "Date: Fri, 15 May 2026 12:00:00 +0000"];
@@ -255,6 +260,32 @@ test("pieces are joined in order, each read in its own form", async () => {
     ),
   );
   expect(mail).toMatchObject({ text: "PLAIN\n\nHTML\n\nFOOTER", defects: [] });
+});
+
+test("alternatives in each other cost what their text costs, however many there are", async () => {
+  const build = hostileStructures["alternatives in each other, around a text"] as (bytes: number) => Uint8Array;
+  const deep = { ...limits, maxDepth: 50 };
+  expect((await readMail(build(100_000), deep)).html).toEndWith("a&lt;</p><br/>\n<p>x");
+  expect(await superlinear(256 * 1024, build, (raw) => readMail(raw, deep))).toBeNull();
+});
+
+test("HTML is made of no more text than the server keeps", async () => {
+  const text = ["Content-Transfer-Encoding: base64", "", Buffer.from("a<\n".repeat(500_000)).toString("base64")];
+  const within = (type: string, ...parts: string[][]) => [
+    ...[`Content-Type: multipart/${type}; boundary=${type}`, ""],
+    ...[...parts.flatMap((part) => [`--${type}`, ...part]), `--${type}--`],
+  ];
+  const html = ["Content-Type: text/html", "", "<p>x</p>"];
+  const alternative = within("alternative", ["", "Hi"], within("related", text, html));
+  const raw = Buffer.from([...dated, ...within("mixed", alternative, alternative)].join("\r\n"));
+  const kept = 4 * 1024 * 1024;
+  const mail = await readMail(raw, limits);
+  expect([mail.text, mail.html?.length]).toEqual(["Hi\nHi", kept]);
+  expect(codesOf(mail)).toEqual(["text_truncated"]);
+  const { root } = scanStructure(raw, scanHeaders(raw, { bytesMax: 1_000, fieldsMax: 10 }), limits);
+  const { pieces, room } = await readBody(root, { limits, opens: true, wanted: null });
+  expect(pieces.map(({ html }) => html?.length ?? 0).reduce((sum, length) => sum + length)).toBeLessThan(kept + 100);
+  expect(room.left).toBeLessThan(0);
 });
 
 test("alternatives for watches and web mail are neither text nor attachments", async () => {

@@ -4,6 +4,7 @@ import { type CalendarFile, findCalendar, isCalendar } from "../calendar/calenda
 import { type DefectCode, Defects } from "../defects.ts";
 import { scanHeaders } from "../headers.ts";
 import { htmlFromText } from "../html/from-text.ts";
+import { HTML_CHARS_MAX } from "../html/text.ts";
 import { walkHtml } from "../html/walk.ts";
 import { readCms } from "../smime.ts";
 import { cleanFilename, cleanLine } from "../text/clean.ts";
@@ -45,7 +46,14 @@ export interface Body {
   calendar: Calendar | null;
   /** What comes before and after the parts of multiparts inside S/MIME files (RFC 2046 5.1.1). */
   outside: Buffer[];
+  /** For HTML of the pieces that are plain text. */
+  room: HtmlRoom;
   defects: Defect[];
+}
+
+/** Characters of HTML that may still be made of a message's plain text; below zero once text was left out. */
+export interface HtmlRoom {
+  left: number;
 }
 
 /** Text decoded of all parts together; far more than is kept. */
@@ -55,7 +63,7 @@ const TEXT_BYTES_MAX = 16 * 1024 * 1024;
 const ENRICHED_CHARS_MAX = 2 * 1024 * 1024;
 /** Fields of a signed entity's header, which has a few. */
 const SIGNED_FIELDS_MAX = 1_000;
-/** S/MIME files opened of one message, one inside the other or not. */
+/** S/MIME files opened one inside the other. */
 const WRAPPERS_MAX = 3;
 
 export interface BodyOptions {
@@ -77,11 +85,14 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   const defects = new Defects();
   const calendars: CalendarFile[] = [];
   const outside: Buffer[] = [];
+  const room: HtmlRoom = { left: HTML_CHARS_MAX };
   const isAll = wanted === "all" || wanted === "every part";
   /** Texts in files like winmail.dat. */
   const packed: TnefMessage[] = [];
   const tnefBudget = newTnefBudget();
   let wrappers = 0;
+  /** Parts that S/MIME files may still have, all together. */
+  let signedPartsLeft = limits.maxParts;
   let bytesLeft = TEXT_BYTES_MAX;
 
   const contentOf = ({ bytes, header, start, end }: MimePart) => {
@@ -140,7 +151,8 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     if (cms?.kind !== "signed" || wrappers === WRAPPERS_MAX) return [];
     const entity = cms.content;
     const block = scanHeaders(entity, { bytesMax: limits.maxHeaderBytes, fieldsMax: SIGNED_FIELDS_MAX });
-    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, limits);
+    const within = { ...limits, maxParts: signedPartsLeft };
+    const { defects: found, excess, outside: around, root } = scanStructure(entity, block, within);
     for (const one of found) defects.take(one);
     if (excess !== null) {
       defects.take(excess);
@@ -148,8 +160,11 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     }
     defects.add("signature_unchecked");
     outside.push(...around.map(([start, end]) => entity.subarray(start, end)));
+    signedPartsLeft -= countOf(root);
     wrappers++;
-    return read(root, null);
+    const pieces = await read(root, null);
+    wrappers--;
+    return pieces;
   };
   const readText = async (part: MimePart): Promise<Piece> => {
     const { charset, flowed, type } = part.header;
@@ -176,12 +191,13 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
       const pieces: Piece[][] = [];
       for (const child of part.parts) pieces.push(await read(child, part));
       if (type !== "multipart/alternative") return pieces.flat();
-      const found = alternatives(pieces);
+      const found = alternatives(pieces, room);
       const others = part.parts.filter(isOtherForm);
       if (wanted === "every part") for (const other of others) attach(other);
       if (!found.every(isBlank)) return found;
       // Without a text that every program reads, another form is better than nothing.
-      return alternatives(await Promise.all(others.map(async (other) => [await readText(other)])));
+      const forms = await Promise.all(others.map(async (other) => [await readText(other)]));
+      return alternatives(forms, room);
     }
     const isAlternative = parent?.header.type === "multipart/alternative";
     const isWords = isReadable(part) || (isOtherForm(part) && !isAlternative);
@@ -205,7 +221,7 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   // Outlook packs the text in rich form, and most mail has it as a part as well.
   const [first, ...others] = packed;
   if (first && pieces.every(isBlank)) pieces.push(pieceOf(first));
-  else if (first && !pieces.some((piece) => isSameBeginning(piece, pieceOf(first)))) defects.add("tnef_text_left");
+  else if (first && !pieces.some(beginsWith(pieceOf(first)))) defects.add("tnef_text_left");
   if (others.length > 0) defects.add("tnef_text_left");
   const found = await findCalendar(calendars);
   for (const code of found.defects) defects.add(code);
@@ -213,7 +229,11 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
     pieces.push({ text: found.description, html: null });
     if (found.isDescriptionCut) defects.add("part_truncated");
   }
-  return { pieces, files, calendar: found.calendar, outside, defects: defects.list };
+  return { pieces, files, calendar: found.calendar, outside, room, defects: defects.list };
+}
+
+function countOf({ parts }: MimePart): number {
+  return parts.reduce((sum, part) => sum + countOf(part), 1);
 }
 
 /** Files are searched for the header of a part as far as this. */
@@ -286,13 +306,13 @@ function pieceOf({ html, text }: TnefMessage): Piece {
   return html === null ? { text, html } : { text: text || null, html };
 }
 
-/** Whether a piece begins with the letters of another, whose markup and line ends may differ. */
-function isSameBeginning(piece: Piece, other: Piece): boolean {
+/** Tells whether pieces begin with the letters of another, whose markup and line ends may differ. */
+function beginsWith(other: Piece): (piece: Piece) => boolean {
   const [words = ""] = wordsOf(other);
+  const letters = lettersOf(words);
   // Signs and pictures alone are words, too.
-  const shapeOf = lettersOf(words) === "" ? withoutSpace : lettersOf;
-  const shape = shapeOf(words);
-  return wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
+  const [shapeOf, shape] = letters === "" ? [withoutSpace, withoutSpace(words)] : [lettersOf, letters];
+  return (piece) => wordsOf(piece).some((one) => shapeOf(one).startsWith(shape));
 }
 
 /** Letters and digits in any script, without accents. */
@@ -328,22 +348,28 @@ function wordsOf({ html, text }: Piece): string[] {
 }
 
 /** The pieces of which each says the same in another form: plain text and HTML become one. */
-function alternatives(read: Piece[][]): Piece[] {
+function alternatives(read: Piece[][], room: HtmlRoom): Piece[] {
   const rich = read.filter((pieces) => pieces.some(({ html }) => html !== null)).flat();
   const plain = read.filter((pieces) => pieces.every(({ html }) => html === null)).flat();
-  const text = plain.map(({ text }) => text).join("\n");
-  const html = joinedHtml(rich);
-  if (html === null) return plain;
-  return text.trim() === "" ? rich : [{ text, html }];
+  // Multiparts in each other must not join the same pieces again and again.
+  if (rich.length === 0) return plain;
+  if (plain.every(isBlank)) return rich;
+  return [{ text: plain.map(({ text }) => text).join("\n"), html: joinedHtml(rich, room) as string }];
 }
 
-/** The HTML of a message: its pieces in order, those of plain text included; null if no piece is HTML. */
-export function joinedHtml(pieces: readonly Piece[]): string | null {
+/** The HTML of a message: its pieces in order, those of plain text as far as there is room; null if none is HTML. */
+export function joinedHtml(pieces: readonly Piece[], room: HtmlRoom): string | null {
   if (pieces.every(({ html }) => html === null)) return null;
   return pieces
     .filter((piece) => !isBlank(piece))
-    .map(({ text, html }) => html ?? htmlFromText(text as string))
+    .map(({ text, html }) => html ?? madeHtml(text as string, room))
     .join("<br/>\n");
+}
+
+function madeHtml(text: string, room: HtmlRoom): string {
+  const html = htmlFromText(text, room.left);
+  room.left -= html.length;
+  return html;
 }
 
 /** The first charset that a text part declares and that is not Unicode's; null if none does. */

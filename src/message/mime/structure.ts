@@ -51,8 +51,8 @@ const PART_FIELDS_MAX = 200;
 interface OpenMultipart {
   /** `--` and the boundary. */
   delimiter: Buffer;
-  /** The delimiter's words, when it has white space. */
-  spaced: Buffer[] | null;
+  /** The delimiter with one space for each run of white space; null if it has none. */
+  spaced: string | null;
   part: MimePart;
 }
 
@@ -86,12 +86,7 @@ export function scanStructure(raw: Uint8Array, block: HeaderBlock, limits: ReadL
       return true;
     }
     const delimiter = Buffer.from(`--${boundary}`, "latin1");
-    const spaced = /[ \t]/.test(boundary)
-      ? delimiter
-          .toString("latin1")
-          .split(/[ \t]+/)
-          .map((word) => Buffer.from(word, "latin1"))
-      : null;
+    const spaced = /[ \t]/.test(boundary) ? headerLine(delimiter, 0, delimiter.length) : null;
     open.push({ delimiter, spaced, part });
     outsideStart = part.start;
     return open.length <= limits.maxDepth;
@@ -210,13 +205,19 @@ function lineStart(bytes: Buffer, from: number): number {
 /** White space and line end after a delimiter, and how far to look for them (RFC 2046 5.1.1 transport padding). */
 const delimiterTail = /^(--)?[ \t]*(?:\r*\n|$)/;
 const DELIMITER_TAIL_MAX = 1_000;
+/** What follows a delimiter on a line with other white space. */
+const spacedTail = /^(?:--)?[ \r]*$/;
 
 function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[]) {
+  /** The line as `spaced` is written, once that is needed: its white space may be megabytes. */
+  let line: string | null = null;
   for (let level = open.length - 1; level >= 0; level--) {
     const { delimiter, spaced } = open[level] as OpenMultipart;
     const after = at + delimiter.length;
     if (after > bytes.length || bytes.compare(delimiter, 0, delimiter.length, at, after) !== 0) {
-      if (spaced !== null && isSpacedLine(bytes, at, spaced)) return "respaced";
+      if (spaced === null) continue;
+      line ??= lineAt(bytes, at);
+      if (line.startsWith(spaced) && spacedTail.test(line.slice(spaced.length))) return "respaced";
       continue;
     }
     const text = bytes.toString("latin1", after, after + DELIMITER_TAIL_MAX);
@@ -227,23 +228,6 @@ function matchDelimiter(bytes: Buffer, at: number, open: readonly OpenMultipart[
     if (tail) return { level, closes: tail[1] !== undefined, end: after + tail[0].length };
   }
   return null;
-}
-
-/** Whether the line at `at` is these words with any white space between them, and perhaps two hyphens at its end. */
-function isSpacedLine(bytes: Buffer, at: number, words: readonly Buffer[]): boolean {
-  const isSpace = (byte: number | undefined) => byte === 0x20 || byte === 0x09;
-  let next = at;
-  for (const [i, word] of words.entries()) {
-    const start = next;
-    while (isSpace(bytes[next])) next++;
-    if (i > 0 && next === start) return false;
-    if (next + word.length > bytes.length || bytes.compare(word, 0, word.length, next, next + word.length) !== 0)
-      return false;
-    next += word.length;
-  }
-  if (bytes[next] === 0x2d && bytes[next + 1] === 0x2d) next += 2;
-  while (isSpace(bytes[next]) || bytes[next] === 0x0d) next++;
-  return next >= bytes.length || bytes[next] === 0x0a;
 }
 
 /**
@@ -320,6 +304,12 @@ const FIELD_NAME_CHARS_MAX = 101;
 /** As much of a line as it takes to tell whether it is one of a header. */
 const HEADER_LINE_CHARS_MAX = 1_000;
 const spaces = /[ \t]+/g;
+
+/** The line at `at` so written, without its line feed. */
+function lineAt(bytes: Buffer, at: number): string {
+  const lf = bytes.indexOf(0x0a, at);
+  return headerLine(bytes, at, lf < 0 ? bytes.length : lf);
+}
 
 /** The beginning of a line, with one space for each run of white space, which a host on the way may lengthen. */
 function headerLine(bytes: Buffer, start: number, end: number): string {

@@ -4,6 +4,8 @@ import { withoutEnds } from "./clean.ts";
 export const TELLTALE_CHARS_MAX = 200;
 /** Programs that wrap at 76 characters may break an introduction over this many lines. */
 const INTRODUCTION_LINES_MAX = 4;
+/** Lines of one text that are looked at because they end like an introduction. Long threads and digests have hundreds. */
+const CANDIDATES_MAX = 2_000;
 
 /** How surely lines introduce a quoted message. */
 export type Evidence =
@@ -78,13 +80,25 @@ export interface Introduction {
 }
 
 /**
- * Finds the introduction that ends with line `last`, in any language: it ends in a colon and names an address, a date,
- * or both. Programs break it over several lines. Null if the line ends none. `lines` are plain; lines that begin with
- * `>` or are empty end the search, as does a long one.
+ * Finds the introductions of a text by their first line, in any language: each ends in a colon and names an address, a
+ * date, or both. Programs break it over several lines. `lines` are plain; lines that begin with `>` or are empty end the
+ * search, as does a long one. Below thousands of lines that end like an introduction, none is found.
  */
-export function introductionEndingAt(lines: readonly string[], last: number): Introduction | null {
+export function introductionsIn(lines: readonly string[]): Map<number, Introduction> {
+  const found = new Map<number, Introduction>();
+  let left = CANDIDATES_MAX;
+  for (let i = 0; i < lines.length && left > 0; i++) {
+    if (!mayEnd(lines[i] as string) || isApart(lines[i] as string)) continue;
+    left--;
+    const introduction = introductionEndingAt(lines, i);
+    if (introduction) found.set(introduction.at, introduction);
+  }
+  return found;
+}
+
+/** The introduction that ends with line `last`, which may end one; null if it does not. */
+function introductionEndingAt(lines: readonly string[], last: number): Introduction | null {
   const end = lines[last] as string;
-  if (!mayEnd(end) || isApart(end)) return null;
   let joined = end;
   let found = evidenceOf(joined);
   let count = 1;

@@ -156,6 +156,17 @@ test.each([
 });
 
 test.each([
+  ["a thousand lines that end in a colon are looked at", 1_000, false],
+  ["below many more of them, all is the writer's", 3_000, true],
+])("of introductions of quotes, %s", (_name, lines, isKept) => {
+  const text = "On 1 a@b.c:\n".repeat(lines).trim();
+  const quoted = "On Mon, Nov 2, 2026 at 10:12 AM Bob <bob@x.test> wrote:\n> Hello";
+  expect(replyText(`${text}\n${quoted}`)).toBe(isKept ? `${text}\n${quoted}` : text);
+  // The first ones count.
+  expect(replyText(`Yes.\n${quoted}\nNo.\n${text}`)).toBe(`Yes.\nNo.\n${text}`);
+});
+
+test.each([
   "From: Bob\nTo: x\nSubject: y\n",
   "##- Please type your reply above this line -##\n",
   "On Sun, Nov 1, 2026 at 10:12 AM <\n",

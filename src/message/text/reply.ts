@@ -1,4 +1,4 @@
-import { type Introduction, introductionEndingAt, plainLine, TELLTALE_CHARS_MAX } from "./introduction.ts";
+import { type Introduction, introductionsIn, plainLine, TELLTALE_CHARS_MAX } from "./introduction.ts";
 import { QuotedHeaders } from "./quoted-header.ts";
 import { isDashedTitle, isForwardSeparator, isOriginalSeparator, isReplyAboveLine, isRule } from "./separators.ts";
 import { isSentFromLine, isSignatureSeparator, signatureAt } from "./signature.ts";
@@ -129,16 +129,6 @@ function kindsOf(lines: readonly string[]): { kinds: Kind[]; isCut: boolean } {
   for (let i = keptFrom; i < lines.length; i++) kinds[i] = lines[i] === "" ? "blank" : "words";
   markSignatures(lines, kinds, keptFrom, firstQuoted);
   return { kinds, isCut };
-}
-
-/** The introductions of the text by their first line. */
-function introductionsIn(lines: readonly string[]): Map<number, Introduction> {
-  const found = new Map<number, Introduction>();
-  for (let i = 0; i < lines.length; i++) {
-    const introduction = introductionEndingAt(lines, i);
-    if (introduction) found.set(introduction.at, introduction);
-  }
-  return found;
 }
 
 /** Where the lines that begin a quoted message end, and how surely they do. */

@@ -133,7 +133,9 @@ export function isRule(line: string): boolean {
 /** What stands between dashes at both ends of a line, lower-cased; null if there are none. */
 function betweenDashes(line: string): string | null {
   if (line.length > TELLTALE_CHARS_MAX) return null;
-  const trimmed = line.trim().replace(/[:：]$/, "");
-  if (!dashes.includes(trimmed.charAt(0)) || !dashes.includes(trimmed.charAt(trimmed.length - 1))) return null;
-  return withoutEnds(trimmed, `${dashes} \t`).toLowerCase() || null;
+  const trimmed = line.trim();
+  if (!dashes.includes(trimmed.charAt(0))) return null;
+  const dashed = trimmed.replace(/[:：]$/, "");
+  if (!dashes.includes(dashed.charAt(dashed.length - 1))) return null;
+  return withoutEnds(dashed, `${dashes} \t`).toLowerCase() || null;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { superlinear } from "../../../test/support/growth.ts";
 import { readAttachedMessage, readAttachments, readMail } from "../read.ts";
 import { readTnef } from "./tnef.ts";
 
@@ -403,5 +404,16 @@ describe("winmail.dat", () => {
     for (const bytes of hostile) readTnef(bytes);
     // Microseconds of processor time.
     expect(process.cpuUsage().user - start).toBeLessThan(5_000_000);
+  });
+
+  test("the work on a long text beside many parts grows as the mail does", async () => {
+    const mail = (size: number) => {
+      const tnef = stream(ofMessage(binary(0x1013, Buffer.from("<p>word, other</p>\n".repeat(size / 40)))));
+      const text = "--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n".repeat(size / 450);
+      return Buffer.from(mailWith(tnef).toString("latin1").replace("--b\r\n", `${text}--b\r\n`), "latin1");
+    };
+    const read = (raw: Buffer) => readMail(raw, { ...limits, maxParts: 1_000 });
+    expect((await read(mail(400_000))).defects.map(({ code }) => code)).toEqual(["tnef_text_left"]);
+    expect(await superlinear(400_000, mail, read)).toBeNull();
   });
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { sql } from "drizzle-orm";
-import { addAccount, addAgent, addOutbound, later, noon } from "../../../test/store/rows.ts";
+import { addAccount, addAgent, addMessage, addOutbound, later, noon } from "../../../test/store/rows.ts";
 import { databases, type Node, onDatabases, openNode } from "../../../test/store/stores.ts";
 import { migrations } from "../../assets.ts";
 import { askRaw, type Verb } from "./engine.ts";
@@ -70,6 +70,36 @@ onDatabases(
       const again = await place.open();
       const after = await again.store.getOutbound(agent.userId, message.id);
       expect(after?.recipients.map(({ sentAs }) => sentAs)).toEqual(["<AM1@eu.upstream.example>", null, null]);
+    });
+
+    test("mail that came before migration 19 is still found", async () => {
+      await using place = await it.database.create();
+      const { store, engine } = await place.open();
+      const agent = await addAgent(store);
+      const bySubject = new Map<string, string>();
+      for (const subject of ["invoice", "itinerary"])
+        bySubject.set(subject, (await addMessage(store, agent.id, { subject })).id);
+      const owner = `§${agent.id.replace(/[^a-z0-9]/g, "§")}`;
+      const before = [...bySubject].map(([subject, id]) =>
+        engine.dialect === "sqlite"
+          ? sql`insert into message_search (rowid, document)
+                select n, ${`${owner} alice ${subject}`} from messages where id = ${id}`
+          : sql`insert into message_search values (${id}, array_to_tsvector(array[${owner}, 'alice', ${subject}]))`,
+      );
+      await engine.write(function* (): Verb<void> {
+        yield* askRaw(sql`delete from message_search`);
+        for (const row of before) yield* askRaw(row);
+        yield* askRaw(sql`delete from schema_migrations where number = 19`);
+      });
+      const again = await place.open();
+      const find = async (q: string) =>
+        (await again.store.listMessages(agent.id, { q }, { sort: "asc", limit: 5 })).map(({ id }) => id);
+      for (const [subject, id] of bySubject) expect(await find(`ali ${subject.slice(0, 2)}`)).toEqual([id]);
+      expect(await find("alice")).toEqual([...bySubject.values()]);
+      const inbox = await again.store.listInbox(agent.userId, { q: "alice" }, { sort: "asc", limit: 5 });
+      expect(inbox).toHaveLength(2);
+      await again.store.deleteMessage(agent.id, bySubject.get("invoice")!);
+      expect(await find("alice")).toEqual([bySubject.get("itinerary")!]);
     });
 
     test("eight nodes that start at once on an empty database apply them once", async () => {

@@ -104,9 +104,9 @@ function openLocked(
     writer.exec("PRAGMA synchronous = FULL");
     writer.exec("PRAGMA wal_autocheckpoint = 0");
     writer.exec("PRAGMA foreign_keys = ON");
-    // Savepoints and sorting use memory, not files.
-    writer.exec("PRAGMA temp_store = MEMORY");
     migrate(writer, migrations);
+    // Savepoints and sorting use memory, not files. A migration may sort more than fits into memory.
+    writer.exec("PRAGMA temp_store = MEMORY");
     forgetStatistics(writer);
     if (marked) mark = openLogMark(path);
     if (marked) requireInPlace = rememberPlaces([path, `${path}-wal`, `${path}-shm`]);

@@ -34,7 +34,7 @@ export function* listInbox(
           s.db.select({ id: messageLabels.messageId }).from(messageLabels).where(eq(messageLabels.label, filter.label)),
         )
       : undefined,
-    filter.q ? matching(s, null, filter.q) : undefined,
+    filter.q ? matching(s, { userId, agentId: null }, filter.q) : undefined,
     page.after ? beyond(s, page.sort, page.after) : undefined,
   ];
   const rows = yield* ask(

@@ -10,6 +10,7 @@ import {
   recipient,
 } from "../../../test/store/rows.ts";
 import { countRows, freshSubject, noRows, onEveryDatabase, twoNodes } from "../../../test/store/stores.ts";
+import { ask, type Verb } from "../engine/engine.ts";
 import type { MessageFilter } from "./messages.ts";
 
 onEveryDatabase((it) => {
@@ -94,6 +95,39 @@ onEveryDatabase((it) => {
     const read = await it.store.updateMessage(agent.id, id, { status: "read", addLabels: [], removeLabels: ["new"] });
     expect([read?.status, read?.labels.length]).toEqual(["read", 6]);
     expect((await it.store.getMessage(agent.id, id))?.message).toEqual(read!);
+  });
+
+  test("a message has at most 100 labels; one with more can be read and loses some, but takes no other", async () => {
+    const agent = await addAgent(it.store);
+    const { id } = await addMessage(it.store, agent.id);
+    const named = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => `label ${from + i}`);
+    const update = (addLabels: string[], removeLabels: string[] = []) =>
+      it.store.updateMessage(agent.id, id, { addLabels, removeLabels });
+    const count = async () => (await it.store.getMessage(agent.id, id))?.message.labels.length;
+    const tooMany = { code: "invalid_request", details: { errors: [{ field: "add_labels" }] } };
+    await update(named(0, 50));
+    const further = [named(50, 90), named(60, 100), named(70, 101), named(101, 151)];
+    const together = await Promise.allSettled(further.map((labels) => update(labels)));
+    expect(together.filter(({ status }) => status === "rejected").length).toBeGreaterThan(0);
+    expect(await count()).toBeLessThanOrEqual(100);
+
+    await update([], named(0, 50));
+    await update([], named(50, 100));
+    await update([], named(100, 151));
+    await update(named(0, 50));
+    expect((await update(named(50, 100)))?.labels).toHaveLength(100);
+    await expect(update(["one more"])).rejects.toMatchObject(tooMany);
+    await expect(update(["one", "two"], ["label 0"])).rejects.toMatchObject(tooMany);
+    expect(await count()).toBe(100);
+    expect((await update(["one", "label 7"], ["label 0"]))?.labels).toHaveLength(100);
+
+    await it.engine.write(function* (s): Verb<void> {
+      yield* ask(s.db.insert(s.t.messageLabels).values(named(200, 220).map((label) => ({ messageId: id, label }))));
+    });
+    expect(await count()).toBe(120);
+    await expect(update(["one more"])).rejects.toMatchObject(tooMany);
+    expect((await update(["one"], ["label 7"]))?.labels).toHaveLength(119);
+    expect((await update(["one more"], named(200, 220)))?.labels).toHaveLength(100);
   });
 
   test("a message is the agent's own: another one cannot see, change or delete it", async () => {

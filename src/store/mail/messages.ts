@@ -1,5 +1,6 @@
 import { and, asc, desc, eq, gt, gte, inArray, lt, type SQL, sql } from "drizzle-orm";
 import type { ReadStatus } from "../../mail.ts";
+import { Failure } from "../../util/errors.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
@@ -16,7 +17,14 @@ export interface MessageFilter {
   until?: Date;
 }
 
+/** Labels of a message, at most. */
+export const LABELS_MAX = 100;
+
 export type LabelledMessage = MessageRow & { labels: string[] };
+
+const selectAccount = statement(({ db, t: { agents } }, p: Params<{ agentId: string }>) =>
+  db.select({ userId: agents.userId }).from(agents).where(eq(agents.id, p.agentId)),
+);
 
 /**
  * One page of an agent's messages, in order of arrival. `after` is the `seq` of the previous page's last row; keyset,
@@ -29,6 +37,8 @@ export function* listMessages(
   page: { sort: "asc" | "desc"; after?: number; limit: number },
 ): Verb<LabelledMessage[]> {
   const { messages, messageLabels } = s.t;
+  const [agent] = filter.q ? yield* selectAccount(s, { agentId }) : [];
+  if (filter.q && !agent) return [];
   const conditions: (SQL | undefined)[] = [
     eq(messages.agentId, agentId),
     filter.status === "unread" ? sql`${messages.status} = 'unread'` : undefined,
@@ -43,7 +53,7 @@ export function* listMessages(
           s.db.select({ id: messageLabels.messageId }).from(messageLabels).where(eq(messageLabels.label, filter.label)),
         )
       : undefined,
-    filter.q ? matching(s, agentId, filter.q) : undefined,
+    filter.q && agent ? matching(s, { userId: agent.userId, agentId }, filter.q) : undefined,
     page.after === undefined
       ? undefined
       : page.sort === "asc"
@@ -151,7 +161,10 @@ export function* markRead(s: Scope, read: readonly { agentId: string; messageIds
   if (found.length > 0) yield* ask(s.db.update(messages).set({ status: "read" }).where(inArray(messages.id, found)));
 }
 
-/** Changes status and labels in one step; null if the agent has no such message. */
+/**
+ * Changes status and labels in one step; null if the agent has no such message. Failure `invalid_request` if labels are
+ * added and the message then has more than 100.
+ */
 export function* updateMessage(
   s: Scope,
   agentId: string,
@@ -161,11 +174,14 @@ export function* updateMessage(
   const { messages, messageLabels } = s.t;
   const found = changes.status
     ? yield* setReadStatus(s, agentId, id, changes.status)
-    : (yield* ask(
-        s.db
-          .select()
-          .from(messages)
-          .where(and(eq(messages.id, id), eq(messages.agentId, agentId))),
+    : // Locked, so that changes at the same time count the labels one after the other.
+      (yield* ask(
+        s.locked(
+          s.db
+            .select()
+            .from(messages)
+            .where(and(eq(messages.id, id), eq(messages.agentId, agentId))),
+        ),
       ))[0];
   if (!found) return null;
   if (changes.removeLabels.length > 0)
@@ -174,14 +190,32 @@ export function* updateMessage(
         .delete(messageLabels)
         .where(and(eq(messageLabels.messageId, id), inArray(messageLabels.label, changes.removeLabels))),
     );
-  if (changes.addLabels.length > 0)
-    yield* ask(
+  if (changes.addLabels.length > 0) {
+    const added = yield* ask(
       s.db
         .insert(messageLabels)
         .values(changes.addLabels.map((label) => ({ messageId: id, label })))
-        .onConflictDoNothing(),
+        .onConflictDoNothing()
+        .returning({ label: messageLabels.label }),
     );
+    // Messages of earlier versions may have more. Such a message takes no further one, but can lose some.
+    if (added.length > 0) yield* requireFewLabels(s, id);
+  }
   return (yield* withLabels(s, [found]))[0] ?? null;
+}
+
+const countLabels = statement(({ db, t: { messageLabels } }, p: Params<{ id: string }>) =>
+  db.select({ n: sql<number>`count(*)` }).from(messageLabels).where(eq(messageLabels.messageId, p.id)),
+);
+
+/** Lists show all labels of each message. */
+function* requireFewLabels(s: Scope, id: string): Verb<void> {
+  const [row] = yield* countLabels(s, { id });
+  if (Number(row?.n) <= LABELS_MAX) return;
+  throw new Failure("invalid_request", `A message has at most ${LABELS_MAX} labels.`, {
+    errors: [{ field: "add_labels", message: `would give the message more than ${LABELS_MAX} labels` }],
+    fix: "Take off labels that are no longer needed, by remove_labels in this request or before it.",
+  });
 }
 
 /** Deletes a message, and its bytes if no other message refers to them. */

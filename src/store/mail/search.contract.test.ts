@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
+import { sql } from "drizzle-orm";
 import { addAccount, addAgent, addMessage, mailFor } from "../../../test/store/rows.ts";
 import { onEveryDatabase } from "../../../test/store/stores.ts";
+import { askRaw, type Verb } from "../engine/engine.ts";
 import { renewContent } from "./renew.ts";
 import { queryWords, searchWords } from "./search.ts";
 
@@ -209,6 +211,28 @@ onEveryDatabase((it) => {
     expect(reads).toBeLessThan(agents.length);
     for (const { id } of agents)
       expect(await it.store.listMessages(id, { q: "stools" }, { sort: "desc", limit: 2 })).toHaveLength(1);
+  });
+
+  test("the words of two accounts are different words in the index, so that neither's searches read the other's", async () => {
+    const accounts = await Promise.all(["one", "two"].map(() => addAccount(it.store)));
+    for (const { id: userId } of accounts)
+      for (let n = 0; n < 2; n++)
+        await addMessage(it.store, (await addAgent(it.store, { userId })).id, { subject: "Zucchinis" });
+    if (it.engine.dialect === "sqlite")
+      await it.engine.write(function* (): Verb<void> {
+        yield* askRaw(sql`create virtual table temp.words using fts5vocab(main, message_search, row)`);
+      });
+    const words =
+      it.engine.dialect === "sqlite"
+        ? sql`select term as word, doc as n from temp.words where term like '%zucchinis'`
+        : sql`select word, ndoc as n from ts_stat('select document from message_search') where word like '%zucchinis'`;
+    const found = await it.engine.write(() => askRaw<{ word: string; n: number }>(words));
+    expect(found.map(({ n }) => Number(n))).toEqual([2, 2]);
+    const page = { sort: "asc", limit: 5 } as const;
+    for (const { id } of accounts) {
+      const rows = await it.store.listInbox(id, { q: "zucchini" }, page);
+      expect(rows.map(({ userId }) => userId)).toEqual([id, id]);
+    }
   });
 
   test("a message with more text than the index holds is stored, and its beginning is found", async () => {

@@ -4,7 +4,7 @@ import type { Scope, Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
 import type { MailContent, MessageRow } from "../schema.ts";
 
-/** Characters indexed of the head, and of the body: together they stay under the 1 MiB limit of a tsvector. */
+/** Characters indexed of the head, and of the body: with `accountMark`, they stay under the 1 MiB limit of a tsvector. */
 const INDEXED_TEXT_MAX = 100_000;
 /**
  * Distinct words indexed of one message, for all its recipients together, at about 1 µs each in SQLite: mail to a
@@ -40,9 +40,14 @@ const insertDocument = statement(({ db, dialect }, p: Params<{ id: string; docum
  * Full-text search: the one place where the two databases differ on purpose (FTS5, tsvector). Subject, addresses,
  * attachment names and body are indexed; a query finds the messages in which each of its words begins a word. Text is
  * split into words here, so that both databases find the same messages.
+ *
+ * For the beginning of a word, both databases read every entry of every word that begins so, and only then compare them
+ * with the rest of the query. So the words of each account are words of its own: they begin with its mark.
  */
 export function* indexMessage(s: Scope, row: MessageRow, words: string): Verb<void> {
-  yield* insertDocument(s, { id: row.id, document: `${ownerWord(row.agentId)} ${words}`.trim() });
+  const mark = accountMark(row.userId);
+  const document = [agentWord(row.agentId), ...words.split(" ").filter(Boolean)].map((word) => mark + word).join(" ");
+  yield* insertDocument(s, { id: row.id, document });
 }
 
 const deleteDocument = statement(({ db, dialect }, p: Params<{ id: string }>) =>
@@ -71,21 +76,22 @@ export function searchWords(
 }
 
 /**
- * The condition for messages in which each word of `query` begins a word. Any text is a valid query. `agentId` only
- * narrows the search, so that its cost does not grow with other mailboxes; the caller must still compare the owner. If
- * null, all agents' messages are searched.
+ * The condition for messages in which each word of `query` begins a word. Any text is a valid query. The owner only
+ * narrows the search: its cost grows with the mail of the account alone. The caller must still compare the owner. If
+ * `agentId` is null, the messages of all the account's agents are searched.
  */
-export function matching(s: Scope, agentId: string | null, query: string): SQL {
+export function matching(s: Scope, owner: { userId: string; agentId: string | null }, query: string): SQL {
   const { messages } = s.t;
-  const terms = queryWords(query);
-  const owner = agentId === null ? [] : [ownerWord(agentId)];
+  const mark = accountMark(owner.userId);
+  const terms = queryWords(query).map((term) => spelled(term).map((word) => mark + word));
+  const agent = owner.agentId === null ? [] : [mark + agentWord(owner.agentId)];
   // A query of only punctuation matches nothing.
   if (terms.length === 0) return sql`1 = 0`;
   return s.dialect === "sqlite"
     ? sql`messages.n in (select rowid from message_search
-          where message_search match ${[...owner.map((word) => `"${word}"`), ...terms.map((term) => oneOf(spelled(term), " OR ", (word) => `"${word}"*`))].join(" AND ")})`
+          where message_search match ${[...agent.map((word) => `"${word}"`), ...terms.map((term) => oneOf(term, " OR ", (word) => `"${word}"*`))].join(" AND ")})`
     : sql`${messages.id} in (select message_id from message_search
-          where document @@ ${[...owner.map((word) => `'${word}'`), ...terms.map((term) => oneOf(spelled(term), " | ", (word) => `'${word}':*`))].join(" & ")}::tsquery)`;
+          where document @@ ${[...agent.map((word) => `'${word}'`), ...terms.map((term) => oneOf(term, " | ", (word) => `'${word}':*`))].join(" & ")}::tsquery)`;
 }
 
 function oneOf(words: string[], or: string, written: (word: string) => string): string {
@@ -108,8 +114,13 @@ export function queryWords(query: string): string[] {
   return narrow.filter((word) => !/^[a-z0-9]$/.test(word) || ++letters <= QUERY_LETTERS_MAX);
 }
 
+/** What each word of an account begins with: random digits of its id, always eight. Two accounts may have the same. */
+function accountMark(userId: string): string {
+  return userId.slice(-8);
+}
+
 /** The word for an agent in the index. The § keeps it out of texts; no address is longer (RFC 5321 4.5.3.1). */
-function ownerWord(agentId: string): string {
+function agentWord(agentId: string): string {
   return `§${agentId.slice(0, 320).replace(/[^a-z0-9]/g, "§")}`;
 }
 

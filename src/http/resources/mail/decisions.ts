@@ -14,14 +14,13 @@ import { Approved, Outbound, Rejected } from "../../../wire/outbound.ts";
 import { optional } from "../../../wire/words.ts";
 import type { Identity } from "../../framework/identity.ts";
 import { answer, type Given, invalid, list, optionalBody, text } from "../../framework/input.ts";
-import { sized } from "../../framework/large-answer.ts";
 import { operation } from "../../framework/openapi.ts";
 import { notFound } from "../../framework/problem.ts";
-import { type RouteDeps, resource } from "../../framework/resource.ts";
+import { type Exchange, type RouteDeps, resource } from "../../framework/resource.ts";
 import { REASON_CHARS_MAX } from "../../pages/approval-pages.ts";
 import { decider } from "./decider.ts";
-import { ownOutbound } from "./outbound.ts";
-import { editedPartsOf, providerMessageId, withBodyOnWire } from "./outbound-wire.ts";
+import { ownOutbound, wholeOnWire } from "./outbound.ts";
+import { editedPartsOf, providerMessageId } from "./outbound-wire.ts";
 import * as input from "./send-input.ts";
 import { outcomeOf, prefersAsync, submitFailures } from "./submit.ts";
 
@@ -108,7 +107,11 @@ export function decisions(deps: RouteDeps) {
    * Composes the message with the given members in place of the agent's. Null if they change nothing: a client may hand
    * back what it was shown. Failures as with a send; nothing is stored.
    */
-  async function edited({ message }: StoredOutbound, given: Given<typeof Approval>): Promise<Edit | null> {
+  async function edited(
+    { message }: StoredOutbound,
+    given: Given<typeof Approval>,
+    exchange: Exchange,
+  ): Promise<Edit | null> {
     const agent = await store.getAgent(message.agentId);
     if (!agent) throw notFound("outbound message");
     const { content } = message;
@@ -133,10 +136,10 @@ export function decisions(deps: RouteDeps) {
     const bodies = await bodiesOf(message, given);
     const { replyTo, inReplyTo, references, headers } = content;
     const subject = given.subject ?? message.subject;
-    const attachments = given.attachments === undefined ? await keptAttachments(message) : said.attachments;
+    const attachments = given.attachments === undefined ? await keptAttachments(message, exchange) : said.attachments;
     const after = { ...content, ...recipients, ...bodies, subject, attachments: listedAttachments(attachments) };
     const isSame = editedParts(before, after).length === 0;
-    if (isSame && (given.attachments === undefined || (await hasFiles(message, attachments)))) return null;
+    if (isSame && (given.attachments === undefined || (await hasFiles(message, attachments, exchange)))) return null;
     try {
       return await sender.edit(
         {
@@ -182,21 +185,32 @@ export function decisions(deps: RouteDeps) {
   }
 
   /** The parts of a message that its listed attachments became. */
-  async function filesOf(message: StoredOutbound["message"]) {
+  async function filesOf(message: StoredOutbound["message"], exchange: Exchange) {
     const { attachments } = message.content;
-    const bytes = attachments.length > 0 ? await store.outboundBytes(message.id) : null;
-    return counterparts(attachments, bytes ? await deps.offload.attachments(message, bytes) : []);
+    if (attachments.length === 0) return [];
+    return exchange.withWholeMessage(async () => {
+      const bytes = await store.outboundBytes(message.id);
+      if (bytes) exchange.reserve(bytes.length + textLengthOf(message.content));
+      return counterparts(attachments, bytes ? await deps.offload.attachments(message, bytes) : []);
+    }, "child");
   }
 
   /** Whether these files have the bytes of the message's attachments, one by one. */
-  async function hasFiles(message: StoredOutbound["message"], files: OutboundAttachment[]): Promise<boolean> {
-    const found = await filesOf(message);
+  async function hasFiles(
+    message: StoredOutbound["message"],
+    files: OutboundAttachment[],
+    exchange: Exchange,
+  ): Promise<boolean> {
+    const found = await filesOf(message, exchange);
     return files.every(({ content }, i) => Buffer.compare(content, found[i]?.content ?? new Uint8Array()) === 0);
   }
 
   /** Reads the message's attachments from its bytes. */
-  async function keptAttachments(message: StoredOutbound["message"]): Promise<OutboundAttachment[]> {
-    const files = await filesOf(message);
+  async function keptAttachments(
+    message: StoredOutbound["message"],
+    exchange: Exchange,
+  ): Promise<OutboundAttachment[]> {
+    const files = await filesOf(message, exchange);
     return message.content.attachments.map((listed, i) => {
       const found = files[i];
       if (!found)
@@ -215,7 +229,9 @@ export function decisions(deps: RouteDeps) {
         const { content_hash: seen, ...changes } = body;
         const found = await held(caller, params.id, seen);
         const isBound = Object.keys(changes).length > 0;
-        const edit = isBound ? await edited(found, changes) : null;
+        // The answer may wait for the first attempt, with the message in memory.
+        exchange.reserve(textLengthOf(found.message.content));
+        const edit = isBound ? await edited(found, changes, exchange) : null;
         await exchange.requireStanding();
         const decided = await decide({
           ...decider(exchange, request),
@@ -298,7 +314,10 @@ export function decisions(deps: RouteDeps) {
           now: new Date(clock.now()),
         });
         if (!after) throw notFound("outbound message");
-        if (after.kind === "done") return sized(exchange, await withBodyOnWire(after.outbound, deps));
+        if (after.kind === "done") {
+          const find = () => ownOutbound(store, caller, params.id);
+          return await wholeOnWire(find, deps, exchange, false);
+        }
         throw await standingOf(after);
       },
       {
@@ -339,6 +358,11 @@ export function decisions(deps: RouteDeps) {
 }
 
 type Recipients = Record<"to" | "cc" | "bcc", Mailbox[]>;
+
+/** Characters of the texts of a message, about as many as it has bytes. */
+function textLengthOf({ text, html }: StoredOutbound["message"]["content"]): number {
+  return text.length + (html?.length ?? 0);
+}
 
 /** Recipients with the names that the message has for them, unless other names are given: answers show bare addresses. */
 function withNames(given: Recipients, before: Recipients): Recipients {

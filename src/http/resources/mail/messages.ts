@@ -3,7 +3,7 @@ import { ATTACHED_DEPTH_MAX } from "../../../mail.ts";
 import { signers } from "../../../notify/sign.ts";
 import { authHeadersOf, noteSigned } from "../../../notify/webhook.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
-import type { LabelledMessage, MessageFilter, StoredMail } from "../../../store/mail/messages.ts";
+import { LABELS_MAX, type LabelledMessage, type MessageFilter, type StoredMail } from "../../../store/mail/messages.ts";
 import type { OutboundFilter } from "../../../store/outbound/outbound.ts";
 import type { AgentRow } from "../../../store/schema.ts";
 import { AttachedMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
@@ -23,7 +23,6 @@ import {
   time,
   whole,
 } from "../../framework/input.ts";
-import { sized } from "../../framework/large-answer.ts";
 import { operation } from "../../framework/openapi.ts";
 import { pageQuery, readPage } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
@@ -207,7 +206,7 @@ export function messages(deps: RouteDeps) {
             message.status = "read";
           }
           const detail = detailOnWire(mail, await signedHeaders(caller, mail, isRead));
-          return sized(exchange, query.raw === false ? { ...detail, raw_message: "" } : detail);
+          return query.raw === false ? { ...detail, raw_message: "" } : detail;
         }),
       {
         query: query({
@@ -248,6 +247,7 @@ export function messages(deps: RouteDeps) {
           id: "updateMessage",
           tag: "messages",
           summary: "Change a message's status and labels",
+          description: `A message has at most ${LABELS_MAX} labels.`,
           example: { status: "unread", add_labels: ["later"] },
         }),
       },
@@ -305,7 +305,7 @@ export function messages(deps: RouteDeps) {
           const { message, path, raw } = await ownPart(caller, params);
           const mail = path && (await deps.offload.attachedMessage(message, raw, path));
           if (!mail) throw notFound("attached message");
-          return sized(exchange, attachedOnWire(mail));
+          return attachedOnWire(mail);
         }, "child"),
       {
         response: { 200: answer(AttachedMessage) },

@@ -8,7 +8,6 @@ import { Outbound, outboundStatuses } from "../../../wire/outbound.ts";
 import { optional, page } from "../../../wire/words.ts";
 import { download } from "../../framework/download.ts";
 import { answer, choice, flag, query, text, time } from "../../framework/input.ts";
-import { sized } from "../../framework/large-answer.ts";
 import { operation } from "../../framework/openapi.ts";
 import { pageQuery, readPage } from "../../framework/pages.ts";
 import { notFound } from "../../framework/problem.ts";
@@ -48,25 +47,6 @@ const ListQuery = query({
 export function outbound(deps: RouteDeps) {
   const { store, vault, clock, offload } = deps;
 
-  /** A message with its texts and, while it waits for approval, with the bytes of its files. */
-  async function shownWhole(found: StoredOutbound, exchange: Exchange, withData = true) {
-    const shown = await withBodyOnWire(found, deps);
-    const { message } = found;
-    const { id, status, content } = message;
-    const listed = content.attachments;
-    if (!withData || status !== "pending_approval" || listed.length === 0) return shown;
-    const parts = await exchange.withWholeMessage(async () => {
-      const bytes = await store.outboundBytes(id);
-      return bytes ? offload.attachments(message, bytes) : [];
-    }, "child");
-    const files = counterparts(listed, parts);
-    const attachments = listed.map((one, i) => {
-      const content = files[i]?.content;
-      return { ...one, ...optional("data", content && asBase64(content)) };
-    });
-    return { ...shown, attachments };
-  }
-
   return resource("/api/v1/messages")
     .get(
       "",
@@ -84,8 +64,9 @@ export function outbound(deps: RouteDeps) {
         // A reviewer must see the content to decide.
         const show = async (row: StoredOutbound) => {
           const { id, status } = row.message;
-          const whole = status === "pending_approval" ? await store.getOutbound(caller.user.id, id) : null;
-          return whole ? shownWhole(whole, exchange, query.data) : outboundOnWire(row);
+          if (status !== "pending_approval") return outboundOnWire(row);
+          const find = async () => (await store.getOutbound(caller.user.id, id)) ?? row;
+          return wholeOnWire(find, deps, exchange, query.data ?? true);
         };
         const isPending = query.status === "pending_approval";
         const sort = isPending ? "expiry" : "desc";
@@ -101,7 +82,7 @@ export function outbound(deps: RouteDeps) {
           ({ id, expiresAt }) => (isPending && expiresAt ? [id, expiresAt.getTime()] : [id]),
         );
         const messages = rows.map(({ shown }) => shown);
-        return sized(exchange, { messages, ...next });
+        return { messages, ...next };
       },
       {
         query: ListQuery,
@@ -120,8 +101,10 @@ export function outbound(deps: RouteDeps) {
     )
     .get(
       "/:id",
-      async ({ params, query, caller, exchange }) =>
-        sized(exchange, await shownWhole(await ownOutbound(store, caller, params.id), exchange, query.data)),
+      async ({ params, query, caller, exchange }) => {
+        const find = () => ownOutbound(store, caller, params.id);
+        return await wholeOnWire(find, deps, exchange, query.data ?? true);
+      },
       {
         query: query(dataQuery),
         response: { 200: answer(Outbound) },
@@ -172,7 +155,10 @@ export function outbound(deps: RouteDeps) {
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
         await deps.answers.named(message, caller.proofId);
-        if (after.cancelled > 0) return sized(exchange, await withBodyOnWire(after, deps));
+        if (after.cancelled > 0) {
+          const find = () => ownOutbound(store, caller, params.id);
+          return await wholeOnWire(find, deps, exchange, false);
+        }
         throw new Failure(
           "conflict",
           `The message is ${words(after.message.status)}; no part of it can be cancelled.`,
@@ -204,7 +190,10 @@ export function outbound(deps: RouteDeps) {
           now: new Date(clock.now()),
         });
         if (!after) throw notFound("outbound message");
-        if (after.released > 0) return sized(exchange, await withBodyOnWire(after, deps));
+        if (after.released > 0) {
+          const find = () => ownOutbound(store, caller, params.id);
+          return await wholeOnWire(find, deps, exchange, false);
+        }
         const { status, hold } = after.message;
         const why = hold?.rule === "approval" ? "waits for approval" : `is ${words(status)}`;
         throw new Failure("conflict", `The loop breaker does not hold this message; it ${why}.`);
@@ -234,6 +223,40 @@ export async function ownOutbound(store: Store, caller: Caller, id: string): Pro
   const { code, message } = notFound("outbound message");
   throw new Failure(code, message, {
     fix: "Received messages are at /api/v1/agents/{email}/messages/{id}.",
+  });
+}
+
+/** Characters of the texts of a message that is shown at once, while others wait. */
+const SHORT_CHARS_MAX = 64 * 1024;
+
+/**
+ * A message with its texts and, with `data`, the bytes of its files while it waits for approval. One that is long is
+ * dropped and found again in its turn, so that few of them are in memory.
+ */
+export async function wholeOnWire(
+  find: () => Promise<StoredOutbound>,
+  deps: RouteDeps,
+  exchange: Exchange,
+  data: boolean,
+): Promise<Static<typeof Outbound>> {
+  const found = await find();
+  const { attachments, html, text } = found.message.content;
+  const hasData = data && found.message.status === "pending_approval" && attachments.length > 0;
+  if (!hasData && text.length + (html?.length ?? 0) <= SHORT_CHARS_MAX) return withBodyOnWire(found, deps);
+  return exchange.withWholeMessage(async () => {
+    const again = await find();
+    const shown = await withBodyOnWire(again, deps);
+    return hasData ? { ...shown, attachments: await withData(again, deps) } : shown;
+  }, "child");
+}
+
+async function withData({ message }: StoredOutbound, { store, offload }: RouteDeps) {
+  const listed = message.content.attachments;
+  const bytes = await store.outboundBytes(message.id);
+  const files = counterparts(listed, bytes ? await offload.attachments(message, bytes) : []);
+  return listed.map((one, i) => {
+    const content = files[i]?.content;
+    return { ...one, ...optional("data", content && asBase64(content)) };
   });
 }
 

@@ -94,16 +94,23 @@ export function replies(deps: RouteDeps) {
     },
   );
 
-  async function findOwn(caller: Caller, address: string, id: string): Promise<Found & { agent: AgentRow }> {
-    const agent = mayWrite(await ownAgent(store, caller, address));
+  async function findOwn(agent: AgentRow, id: string): Promise<Found> {
     const found = await findMessage(deps, agent, id);
     if (!found) throw notFound("message");
-    return { agent, ...found };
+    return found;
+  }
+
+  /** The agent that writes, and what it answers or forwards, without the content of that. */
+  async function originalOf(caller: Caller, address: string, id: string) {
+    const agent = mayWrite(await ownAgent(store, caller, address));
+    const { original } = await findOwn(agent, id);
+    return { agent, original };
   }
 
   /** The files of the original that a forward includes. */
   async function enclosed(
-    { original, raw, agent }: Found & { agent: AgentRow },
+    { original, raw }: Found,
+    agent: AgentRow,
     include: (typeof inclusions)[number],
   ): Promise<OutboundAttachment[]> {
     const bytes = include === "none" ? null : await raw();
@@ -127,7 +134,8 @@ export function replies(deps: RouteDeps) {
    */
   async function quotedBelow(
     { text, html }: Texts,
-    { quotable: original, agent }: Found & { agent: AgentRow },
+    { quotable: original }: Found,
+    agent: AgentRow,
     type: QuoteRequest["type"],
     files: readonly OutboundAttachment[],
   ): Promise<Texts> {
@@ -160,8 +168,7 @@ export function replies(deps: RouteDeps) {
     .post(
       "/:id/reply",
       async ({ params, body, caller, request, exchange, set, status }) => {
-        const found = await findOwn(caller, params.email, params.id);
-        const { agent, original } = found;
+        const { agent, original } = await originalOf(caller, params.email, params.id);
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const { recipients, unproven } = answered(
           original,
@@ -170,7 +177,13 @@ export function replies(deps: RouteDeps) {
           input.readRecipients(given),
         );
         const content = input.contentOf(given);
-        const texts = given.quote_history ? await quotedBelow(content, found, "reply", []) : content;
+        let texts: Texts = content;
+        if (given.quote_history)
+          texts = await exchange.withWholeMessage(async () => {
+            const made = await quotedBelow(content, await findOwn(agent, params.id), agent, "reply", []);
+            exchange.reserve(made.text.length + (made.html?.length ?? 0));
+            return made;
+          }, "child");
         const outcome = await submit(
           deps,
           {
@@ -210,24 +223,28 @@ export function replies(deps: RouteDeps) {
     .post(
       "/:id/forward",
       async ({ params, body, caller, request, exchange, set, status }) => {
-        const found = await findOwn(caller, params.email, params.id);
-        const { agent, original } = found;
+        const { agent, original } = await originalOf(caller, params.email, params.id);
         const given = await complete(body, (fitting, complain) => input.checkKnown(fitting, complain, deps));
         const content = input.contentOf(given);
-        const files = await enclosed(found, given.include ?? "attachments");
-        const taken = new Set(content.attachments.map(({ contentId }) => contentId));
         const isQuoted = given.quote_history ?? given.include === undefined;
-        const quoted = files.map(({ contentId, ...file }) => {
-          // A picture of the original must not take the place of one of the new text, nor of another of its own.
-          if (contentId === undefined || !isQuoted || taken.has(contentId)) return file;
-          taken.add(contentId);
-          return { ...file, contentId };
-        });
-        const attachments = [...content.attachments, ...quoted];
-        const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
-        const { outboundMessageSize: max } = limits;
-        if (bytes > max) throw invalid([{ field: "include", message: `makes ${bytes} bytes; the limit is ${max}` }]);
-        const texts = isQuoted ? await quotedBelow(content, found, "forward", quoted) : content;
+        const { attachments, texts } = await exchange.withWholeMessage(async () => {
+          const found = await findOwn(agent, params.id);
+          const files = await enclosed(found, agent, given.include ?? "attachments");
+          const taken = new Set(content.attachments.map(({ contentId }) => contentId));
+          const quoted = files.map(({ contentId, ...file }) => {
+            // A picture of the original must not take the place of one of the new text, nor of another of its own.
+            if (contentId === undefined || !isQuoted || taken.has(contentId)) return file;
+            taken.add(contentId);
+            return { ...file, contentId };
+          });
+          const attachments = [...content.attachments, ...quoted];
+          const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
+          const { outboundMessageSize: max } = limits;
+          if (bytes > max) throw invalid([{ field: "include", message: `makes ${bytes} bytes; the limit is ${max}` }]);
+          const texts: Texts = isQuoted ? await quotedBelow(content, found, agent, "forward", quoted) : content;
+          exchange.reserve(bytes + texts.text.length + (texts.html?.length ?? 0));
+          return { attachments, texts };
+        }, "child");
         const outcome = await submit(
           deps,
           {
