@@ -309,7 +309,10 @@ export function createStore(engine: Engine) {
 
     // Webhook deliveries
     claimDueDeliveries: forgettable(deliveryQueue.claimDueDeliveries),
+    deliveryBytes: lookUp(deliveries.deliveryBytes),
+    renewDelivery: forgettable(deliveries.renewDelivery),
     deliveryWork: follow(deliveries.deliveryWork),
+    largeDeliveryWork: scan(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
     dropDelivery: forgettable(deliveries.dropDelivery),
     nextDeliveryDue: lookUp(deliveryQueue.nextDeliveryDue),

@@ -111,3 +111,16 @@ export function streamOf(
     { highWaterMark: 0 },
   );
 }
+
+/**
+ * Makes a function by which long work lets other work run: its promises resolve one in each turn of the event loop, in
+ * order, so that however many share it, there is one piece of their work in a turn.
+ */
+export function createTurns(): () => Promise<void> {
+  let last: Promise<unknown> = Promise.resolve();
+  return () => {
+    const mine = last.then(() => new Promise<void>((resolve) => setImmediate(resolve)));
+    last = mine;
+    return mine;
+  };
+}
