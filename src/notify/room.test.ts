@@ -62,7 +62,23 @@ describe("room for large messages", () => {
     expect(other.enter("d", 40, "usr_4")).toBe(true);
   });
 
-  test("accounts take turns, and the largest is not passed over while there is too little room for it", async () => {
+  test("goes to accounts in turn, to each in its order", async () => {
+    const it = smallRoom();
+    it.enter("full", 1_000, "usr_3");
+    const all = ["a1", "a2"].map((endpoint) => it.wait(endpoint, 30));
+    all.push(...["b1", "b2"].map((endpoint) => it.wait(endpoint, 30, "usr_2")));
+    for (const [endpoint, ended] of [
+      ["full", ["a1", "b1"]],
+      ["b1", ["a1", "b1", "a2"]],
+      ["a1", ["a1", "b1", "a2", "b2"]],
+    ] as const) {
+      await it.leave(endpoint);
+      expect(it.ended).toEqual([...ended]);
+    }
+    await Promise.all(all);
+  });
+
+  test("the largest is not passed over while there is too little room for it", async () => {
     const it = smallRoom();
     expect([it.enter("a", 40), it.enter("b", 40, "usr_2")]).toEqual([true, true]);
     const all = [it.wait("a1", 60), it.wait("a2", 10), it.wait("b1", 15, "usr_2")];
@@ -165,7 +181,8 @@ const large = ["bot-a", "bot-b", "bot-c", "bot-d", "bot-e"];
 
 test("of large messages of one account a few are in hand at once; small ones and another account's do not wait", async () => {
   await using endpoints = startEndpoints((name) => large.includes(name));
-  await using t = await startTestApp();
+  // An account has five slots, as many as there are large messages.
+  await using t = await startTestApp({ set: { "webhook.concurrency": 6 } });
   for (const slug of [...large, "small"])
     await t.api("POST", "/api/v1/agents", { slug, webhook_url: endpoints.url(slug) });
   const neighbour = { slug: "neighbour", webhook_url: endpoints.url("neighbour") };
