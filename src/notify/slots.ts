@@ -4,12 +4,12 @@ import { type Clock, earliest } from "../util/clock.ts";
 import { Tally } from "../util/tally.ts";
 
 /** Share of all slots for endpoints whose last attempt failed, so that hanging ones never take the slots of others. */
-export const FAILING_SHARE = 0.5;
+const FAILING_SHARE = 0.5;
 /**
  * Share of all slots for the endpoints of one account, so that endpoints which answer slowly, and well, never keep the
  * other accounts waiting. It is more than half, so that at most one account is at its limit at a time.
  */
-export const ACCOUNT_SHARE = 0.75;
+const ACCOUNT_SHARE = 0.75;
 /**
  * Failures in a row after which an endpoint rests before each attempt. Otherwise one that refuses is called all the
  * time.

@@ -9,6 +9,7 @@ import type { Store } from "../store/store.ts";
 import { type Clock, earliest } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
 import { Base64Bytes, createTurns, joined, jsonPieces } from "../util/pieces.ts";
+import { createRoom } from "../util/room.ts";
 import { startWork, type Work } from "../util/work.ts";
 import type { Vault } from "../vault.ts";
 import { WebhookMessage } from "../wire/message.ts";
@@ -16,7 +17,6 @@ import { pick } from "../wire/words.ts";
 import type { BodyInPieces, Poster, PostOutcome } from "./post.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { nextStep, wishOf } from "./retry.ts";
-import { createRoom } from "./room.ts";
 import { authHeaders, signers, standardWebhookHeaders, standardWebhookSigner } from "./sign.ts";
 import { createSlots } from "./slots.ts";
 
@@ -80,7 +80,8 @@ export function startWebhooks(options: WebhookOptions): Omit<Work<DeliveryRow>, 
   const { concurrency: all, concurrencyPerEndpoint: perEndpoint, failing } = options;
   const slots = createSlots({ all, perEndpoint, failing }, clock, random);
   const rateLimit = createRateLimit(options.ratePerEndpoint, clock);
-  const room = createRoom({ bytes: ROOM_BYTES, waiting: all, waitMs: ROOM_WAIT_MS }, clock, slots.isFailing);
+  const isFailing = ({ endpointId }: DeliveryRow) => slots.isFailing(endpointId);
+  const room = createRoom({ bytes: ROOM_BYTES, waiting: all, waitMs: ROOM_WAIT_MS, isFailing }, clock);
   const turn = createTurns();
   let closed = false;
   const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];

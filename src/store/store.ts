@@ -34,7 +34,7 @@ import * as queue from "./outbound/queue.ts";
 import { recordReport, senderOf } from "./outbound/report.ts";
 import { refuseSuppressed, sweepSendCounts } from "./outbound/send-limits.ts";
 import * as withdraw from "./outbound/withdraw.ts";
-import { agentOfLeased, outboundWork } from "./outbound/work.ts";
+import { agentOfLeased, outboundSize, outboundWork } from "./outbound/work.ts";
 import { overview } from "./overview.ts";
 
 /** Rows deleted per transaction: the initial number, and the maximum. */
@@ -268,6 +268,7 @@ export function createStore(engine: Engine) {
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
+    outboundSize: lookUp(outboundSize),
     outboundWork: follow(outboundWork),
     agentOfLeased: lookUp(agentOfLeased),
     finishRecipient: write(queue.finishRecipient),
