@@ -4,7 +4,15 @@ import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import { generate } from "selfsigned";
 import { serveRaw } from "../../test/support/raw-server.ts";
 import { systemClock, TestClock } from "../util/clock.ts";
-import { createPoster, type Poster, type PosterOptions, type PostFailure, type PostOutcome } from "./post.ts";
+import { createTurns } from "../util/pieces.ts";
+import {
+  type BodyInPieces,
+  createPoster,
+  type Poster,
+  type PosterOptions,
+  type PostFailure,
+  type PostOutcome,
+} from "./post.ts";
 
 const development = { allowLoopback: true, allowHttp: true, allowedNetworks: [] };
 const request = { headers: { "content-type": "application/json" }, body: "{}" };
@@ -19,6 +27,18 @@ function openPoster(options: Partial<PosterOptions> = {}): Poster & Disposable {
     ...options,
   });
   return { ...poster, [Symbol.dispose]: () => poster.close() };
+}
+
+const text = `${"x".repeat(200_000)}end`;
+
+function inPieces(): BodyInPieces {
+  return {
+    bytes: text.length,
+    *pieces() {
+      for (let at = 0; at < text.length; at += 50_000) yield Buffer.from(text.slice(at, at + 50_000));
+    },
+    turn: createTurns(),
+  };
 }
 
 function answer(body: string | Uint8Array, status = "200 OK", headers = ""): (socket: Socket) => void {
@@ -311,6 +331,40 @@ describe("a failure is told apart", () => {
     server[Symbol.dispose]();
     using poster = openPoster();
     expectFailure(await poster.post(`http://hook.test:${server.port}/`, request), "connect");
+  });
+
+  test("a body in pieces goes whole to the second address if nobody listens at the first, and not in chunks", async () => {
+    const heard: string[] = [];
+    using server = await serveRaw((socket, text) => {
+      heard.push(text);
+      if (heard.join("").endsWith("end")) answer("ok")(socket);
+    });
+    using poster = openPoster({ lookup: async () => [{ address: "127.0.0.2" }, { address: "127.0.0.1" }] });
+    const outcome = await poster.post(`http://hook.test:${server.port}/`, { headers: {}, body: inPieces() });
+    expect(outcome).toMatchObject({ kind: "answered", status: 200, address: "127.0.0.1" });
+    const [head = "", body] = heard.join("").split("\r\n\r\n");
+    expect(head).toContain("\r\nContent-Length: 200003");
+    expect(head.toLowerCase()).not.toContain("transfer-encoding");
+    expect(body === text).toBe(true);
+  });
+
+  test("an answer before the end of a body in pieces counts, and the rest is not made", async () => {
+    let made = 0;
+    using server = await serveRaw((socket) => {
+      socket.pause();
+      answer("too large", "413 No")(socket);
+    });
+    using poster = openPoster();
+    const endless: BodyInPieces = {
+      bytes: 1e9,
+      *pieces() {
+        for (; made < 1e9 / 50_000; made++) yield Buffer.alloc(50_000);
+      },
+      turn: createTurns(),
+    };
+    const outcome = await poster.post(`http://hook.test:${server.port}/`, { headers: {}, body: endless });
+    expect(outcome).toMatchObject({ kind: "answered", status: 413, bodyStart: "too large" });
+    expect(made).toBeLessThan(10_000);
   });
 
   test("the name does not exist, or has no address", async () => {

@@ -2,6 +2,7 @@ import { rootCertificates } from "node:tls";
 import type { Lookup } from "../net/lookup.ts";
 import type { Clock } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
+import { streamOf } from "../util/pieces.ts";
 import { checkWebhookUrl, forbiddenReason, isLocalhost, literalAddress, type UrlPolicy } from "./address-guard.ts";
 
 /** The outcome of one POST. A failure is data too: the caller decides whether to try again. */
@@ -34,8 +35,18 @@ export type PostFailure =
 
 export interface PostRequest {
   headers: Record<string, string>;
-  body: string | Uint8Array;
+  body: string | Uint8Array | BodyInPieces;
   signal?: AbortSignal;
+}
+
+/** A large body, of which only what the endpoint is about to take is in memory. */
+export interface BodyInPieces {
+  /** The length of all pieces. */
+  readonly bytes: number;
+  /** Makes the pieces, which are the same each time. */
+  pieces(): Iterator<Uint8Array>;
+  /** Resolves when there is time for another piece. */
+  turn(): Promise<void>;
 }
 
 export interface Poster {
@@ -109,8 +120,13 @@ export function createPoster(options: PosterOptions): Poster {
       try {
         const response = await session.fetch(target.href, {
           method: "POST",
-          body: request.body as string | Uint8Array<ArrayBuffer>,
-          headers: { ...ownedByCaller(request.headers), host: url.host, "accept-encoding": "identity" },
+          body: bodyOf(request),
+          headers: {
+            ...ownedByCaller(request.headers),
+            host: url.host,
+            "accept-encoding": "identity",
+            ...lengthOf(request),
+          },
           redirect: "manual",
           decompress: false,
           signal: stop,
@@ -189,6 +205,16 @@ export function createPoster(options: PosterOptions): Poster {
       session.close();
     },
   };
+}
+
+function bodyOf({ body }: PostRequest): string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array> {
+  if (typeof body === "string" || body instanceof Uint8Array) return body as string | Uint8Array<ArrayBuffer>;
+  return streamOf(body.pieces(), body.turn, () => {});
+}
+
+/** The length of a body in pieces. Without it, Bun would send the body in chunks, which few endpoints expect. */
+function lengthOf({ body }: PostRequest): Record<string, string> {
+  return typeof body === "string" || body instanceof Uint8Array ? {} : { "content-length": String(body.bytes) };
 }
 
 type Answered = Extract<PostOutcome, { kind: "answered" }>;

@@ -102,21 +102,35 @@ export function authHeaders(
  * @param delivery.body the bytes that are sent; a string stands for its UTF-8 bytes
  * @param delivery.secrets each makes a signature, separated by spaces: a receiver that knows any of them accepts
  */
-export function standardWebhookHeaders(delivery: {
+export function standardWebhookHeaders({ body, ...delivery }: SignedDelivery & { body: string | Uint8Array }) {
+  const signer = standardWebhookSigner(delivery);
+  signer.update(body);
+  return signer.headers();
+}
+
+interface SignedDelivery {
   id: string;
-  body: string | Uint8Array;
   secrets: readonly string[];
   now: Date;
-}): Record<string, string> {
-  const seconds = Math.floor(delivery.now.getTime() / 1000);
-  const signatures = delivery.secrets.map((secret) => {
-    const mac = createHmac("sha256", secret).update(`${delivery.id}.${seconds}.`).update(delivery.body);
-    return `v1,${mac.digest("base64")}`;
-  });
+}
+
+/** The same for a body that comes in pieces. */
+export function standardWebhookSigner({ id, secrets, now }: SignedDelivery): {
+  update(piece: string | Uint8Array): void;
+  /** Call it once, after the last piece. */
+  headers(): Record<string, string>;
+} {
+  const seconds = Math.floor(now.getTime() / 1000);
+  const macs = secrets.map((secret) => createHmac("sha256", secret).update(`${id}.${seconds}.`));
   return {
-    "webhook-id": delivery.id,
-    "webhook-timestamp": String(seconds),
-    "webhook-signature": signatures.join(" "),
+    update(piece) {
+      for (const mac of macs) mac.update(piece);
+    },
+    headers: () => ({
+      "webhook-id": id,
+      "webhook-timestamp": String(seconds),
+      "webhook-signature": macs.map((mac) => `v1,${mac.digest("base64")}`).join(" "),
+    }),
   };
 }
 

@@ -106,6 +106,20 @@ describe("places", () => {
     expect([it.fullAccount(), it.forClaim().accounts?.of.get("usr_1")]).toEqual([null, 1]);
   });
 
+  test("one that waits keeps the place of its endpoint, and others get the rest", () => {
+    const it = places({ failing: ["a"] });
+    const seen = () => [it.free(), it.forClaim().accounts?.of.get("usr_1") ?? 6, it.forClaim().failingMax];
+    it.take(at("a"));
+    expect(seen()).toEqual([7, 5, 3]);
+    it.pause(at("a"));
+    expect(seen()).toEqual([8, 6, 4]);
+    expect(it.busy()).toEqual(["a"]);
+    it.resume(at("a"));
+    expect(seen()).toEqual([7, 5, 3]);
+    it.done(at("a"), null);
+    expect([...seen(), ...it.busy()]).toEqual([8, 6, 4]);
+  });
+
   test("an attempt that taught nothing changes nothing but its place", () => {
     const it = places();
     it.take(at("a"));

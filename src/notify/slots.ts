@@ -36,7 +36,14 @@ export interface Slots {
   busy(): string[];
   /** The account that has no free slot; null if every account has one. */
   fullAccount(): string | null;
+  /** How many more attempts there may be in all; less than one if none. */
+  free(): number;
+  isFailing(endpoint: string): boolean;
   take(delivery: InSlot): void;
+  /** Gives the slot up to other endpoints while a delivery waits, which keeps that of its endpoint. */
+  pause(delivery: InSlot): void;
+  /** Takes the slot again, even if none is free. */
+  resume(delivery: InSlot): void;
   /** Ends an attempt. `isHealthy`: whether the endpoint accepted it; null if nothing was learnt about it. */
   done(delivery: InSlot, isHealthy: boolean | null): void;
   /** Forgets failures of an endpoint that was changed. Returns whether it had failed last. */
@@ -59,7 +66,10 @@ export function createSlots(
   random: () => number,
 ): Slots {
   const inHand = new Tally();
+  /** Those of `inHand` that wait. */
+  const paused = new Tally();
   const byAccount = new Tally();
+  let taken = 0;
   const accountMax = Math.ceil(options.all * ACCOUNT_SHARE);
   const healthy = new Set<string>();
   const failing = new Map(options.failing.map((endpoint) => [endpoint, { failures: 1, restsUntil: 0 }]));
@@ -71,7 +81,12 @@ export function createSlots(
     if (rests(endpoint)) return 0;
     return (healthy.has(endpoint) ? options.perEndpoint : 1) - inHand.of(endpoint);
   };
-  const failingInHand = () => inHand.keys().filter((endpoint) => failing.has(endpoint)).length;
+  const isTried = (endpoint: string) => inHand.of(endpoint) > paused.of(endpoint);
+  const failingInHand = () => inHand.keys().filter((endpoint) => failing.has(endpoint) && isTried(endpoint)).length;
+  const count = (account: string, by: number) => {
+    taken += by;
+    byAccount.add(account, by);
+  };
   const resting = () => [...failing.keys()].filter(rests);
 
   return {
@@ -97,13 +112,23 @@ export function createSlots(
       ]),
     ],
     fullAccount: () => byAccount.keys().find((account) => byAccount.of(account) >= accountMax) ?? null,
+    free: () => options.all - taken,
+    isFailing: (endpoint) => failing.has(endpoint),
     take({ endpointId, userId }) {
       inHand.add(endpointId, +1);
-      byAccount.add(userId, +1);
+      count(userId, +1);
+    },
+    pause({ endpointId, userId }) {
+      paused.add(endpointId, +1);
+      count(userId, -1);
+    },
+    resume({ endpointId, userId }) {
+      paused.add(endpointId, -1);
+      count(userId, +1);
     },
     done({ endpointId: endpoint, userId }, isHealthy) {
       inHand.add(endpoint, -1);
-      byAccount.add(userId, -1);
+      count(userId, -1);
       if (isHealthy === null) return;
       if (isHealthy) {
         failing.delete(endpoint);

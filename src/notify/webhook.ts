@@ -8,20 +8,34 @@ import type { DeliveryRow, EventRow, MessageRow, SigningSecretRow } from "../sto
 import type { Store } from "../store/store.ts";
 import { type Clock, earliest } from "../util/clock.ts";
 import type { Log } from "../util/log.ts";
+import { Base64Bytes, createTurns, joined, jsonPieces } from "../util/pieces.ts";
+import { createRoom } from "../util/room.ts";
 import { startWork, type Work } from "../util/work.ts";
 import type { Vault } from "../vault.ts";
 import { WebhookMessage } from "../wire/message.ts";
 import { pick } from "../wire/words.ts";
-import type { Poster, PostOutcome } from "./post.ts";
+import type { BodyInPieces, Poster, PostOutcome } from "./post.ts";
 import { createRateLimit } from "./rate-limit.ts";
 import { nextStep, wishOf } from "./retry.ts";
-import { authHeaders, signers, standardWebhookHeaders } from "./sign.ts";
+import { authHeaders, signers, standardWebhookHeaders, standardWebhookSigner } from "./sign.ts";
 import { createSlots } from "./slots.ts";
 
 /** A lease outlasts an attempt by this much, so that it is never passed on while its holder still posts. */
 const LEASE_MARGIN_MS = 15_000;
 /** `last_signed_at` is a hint for people, so writing it once a minute is enough. */
 const LAST_SIGNED_RESOLUTION_MS = 60_000;
+
+/** A larger message needs room, and its body is made in pieces, as the endpoint takes it. */
+const LARGE_BYTES = 64 * 1024;
+/**
+ * Room for all large messages that are being delivered: three of the largest. So an account has room for two, one of
+ * them to an endpoint that fails.
+ */
+const ROOM_BYTES = 96 * 1024 * 1024;
+/** How long a delivery keeps its lease while it waits for room; then it gets back into the queue. */
+const ROOM_WAIT_MS = 120_000;
+/** When a delivery that got no room is due again. */
+const NO_ROOM_RETRY_MS = 15_000;
 
 /** The pause after a search, as a multiple of the time that the search took. */
 const SEARCH_PAUSE_FACTOR = 50;
@@ -59,13 +73,17 @@ type WriteMail = (
  * up. An endpoint has few attempts in progress, and an account not all of them, so a dead or slow one never delays
  * others.
  */
-export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
+export function startWebhooks(options: WebhookOptions): Omit<Work<DeliveryRow>, "take"> {
   const { store, clock } = options;
   let after = "";
   const random = options.random ?? Math.random;
   const { concurrency: all, concurrencyPerEndpoint: perEndpoint, failing } = options;
   const slots = createSlots({ all, perEndpoint, failing }, clock, random);
   const rateLimit = createRateLimit(options.ratePerEndpoint, clock);
+  const isFailing = ({ endpointId }: DeliveryRow) => slots.isFailing(endpointId);
+  const room = createRoom({ bytes: ROOM_BYTES, waiting: all, waitMs: ROOM_WAIT_MS, isFailing }, clock);
+  const turn = createTurns();
+  let closed = false;
   const busy = () => [...new Set([...slots.busy(), ...rateLimit.waiting()])];
   /** Endpoints that signals have named as having something due. */
   const named = new Set<string>();
@@ -125,12 +143,27 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     return claimed;
   }
 
+  /** Waits until a large message has room, under its lease; null if it must come again later. */
+  async function waitForRoom(delivery: DeliveryRow, bytes: number): Promise<(() => void) | null> {
+    slots.pause(delivery);
+    work.wake();
+    try {
+      const until = new Date(clock.now() + ROOM_WAIT_MS + options.timeoutMs + LEASE_MARGIN_MS);
+      return (await store.renewDelivery(delivery, until)) ? await room.wait(delivery, bytes) : null;
+    } finally {
+      slots.resume(delivery);
+    }
+  }
+
   const work = startWork<DeliveryRow>({
     name: "webhook",
-    concurrency: options.concurrency,
+    // `slots` limit it. Deliveries that wait for room do not count.
+    concurrency: Number.POSITIVE_INFINITY,
     clock,
     log: options.log,
-    async claim(limit) {
+    async claim() {
+      const limit = slots.free();
+      if (limit <= 0) return [];
       for (const endpoint of limited)
         if (rateLimit.free(endpoint) >= 1 && limited.delete(endpoint)) named.add(endpoint);
       const some = [...named].slice(0, NAMED_AT_ONCE);
@@ -140,15 +173,28 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
     },
     async run(delivery) {
       let isHealthy: boolean | null = null;
+      let leave: (() => void) | null = null;
+      let hasRoom = true;
       try {
-        isHealthy = await attempt(delivery, options, random);
+        const bytes = delivery.messageId === null ? 0 : await store.deliveryBytes(delivery);
+        const isLarge = bytes > LARGE_BYTES;
+        if (isLarge) leave = room.enter(delivery, bytes) ?? (await waitForRoom(delivery, bytes));
+        hasRoom = !isLarge || leave !== null;
+        if (hasRoom) isHealthy = await attempt(delivery, isLarge ? turn : null, options, random);
+        else {
+          const now = clock.now();
+          const at = new Date(closed ? now : now + NO_ROOM_RETRY_MS);
+          await store.finishDelivery(delivery, { kind: "released", at }, null, new Date(now));
+        }
       } finally {
         slots.done(delivery, isHealthy);
+        leave?.();
         // The endpoint may have more deliveries, which had no free slot.
-        if (isHealthy !== false) named.add(delivery.endpointId);
+        if (hasRoom && isHealthy !== false) named.add(delivery.endpointId);
       }
     },
     async nextDue() {
+      if (slots.free() <= 0) return null;
       return earliest([
         nextDue === undefined ? clock.now() + Math.ceil(searchAt - clock.elapsed()) : nextDue,
         slots.nextFreeAt(),
@@ -166,7 +212,7 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
   });
   work.wake();
   return {
-    ...work,
+    wake: work.wake,
     drain() {
       draining++;
       return work.drain().finally(() => {
@@ -174,19 +220,30 @@ export function startWebhooks(options: WebhookOptions): Work<DeliveryRow> {
       });
     },
     close(graceMs) {
+      closed = true;
       unsubscribe();
+      room.close();
       return work.close(graceMs);
     },
   };
 }
 
-/** Makes one attempt and records it. Returns whether the endpoint accepted it; null if the endpoint was not called. */
-async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: () => number): Promise<boolean | null> {
+/**
+ * Makes one attempt and records it. Returns whether the endpoint accepted it; null if the endpoint was not called.
+ *
+ * @param turn makes the body in pieces, for a large message; null makes it at once
+ */
+async function attempt(
+  delivery: DeliveryRow,
+  turn: BodyInPieces["turn"] | null,
+  options: WebhookOptions,
+  random: () => number,
+): Promise<boolean | null> {
   const { store, vault, poster, clock, log } = options;
   const record = (step: DeliveryStep, row: Parameters<Store["finishDelivery"]>[2], news: EndpointNews | null = null) =>
     store.finishDelivery(delivery, step, row, new Date(clock.now()), news);
 
-  const work = await store.deliveryWork(delivery);
+  const work = await (turn ? store.largeDeliveryWork(delivery) : store.deliveryWork(delivery));
   const startedAt = new Date(clock.now());
   const signing = signers(work?.secrets ?? [], startedAt);
   if (!work || signing.length === 0) {
@@ -202,13 +259,15 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   }
 
   const secrets = signing.map((secret) => vault.openText(secret.sealed, secret.id));
-  const { body, message } = requestOf(work, delivery, secrets, startedAt);
+  const { content, message } = requestOf(work, delivery, secrets, startedAt);
+  const signed = { id: delivery.eventId, secrets, now: startedAt };
+  const { body, headers } = turn ? await inPieces(content, signed, turn) : atOnce(content, signed);
   const outcome = await poster.post(endpoint.url, {
     headers: {
       "content-type": "application/json",
       "user-agent": "e2a",
       ...(message ? authHeadersOf(message, secrets, startedAt) : {}),
-      ...standardWebhookHeaders({ id: delivery.eventId, body, secrets, now: startedAt }),
+      ...headers,
     },
     body,
   });
@@ -249,16 +308,43 @@ async function attempt(delivery: DeliveryRow, options: WebhookOptions, random: (
   return step.kind === "done";
 }
 
-/** The body to send, and the message whose authentication headers go with it. */
+type Signed = Parameters<typeof standardWebhookSigner>[0];
+
+function atOnce(content: object, signed: Signed): { body: string; headers: Record<string, string> } {
+  const body = JSON.stringify(content);
+  return { body, headers: standardWebhookHeaders({ ...signed, body }) };
+}
+
+/** The same body, made twice: here, to be signed and measured, and again while it is sent. */
+async function inPieces(
+  content: object,
+  signed: Signed,
+  turn: BodyInPieces["turn"],
+): Promise<{ body: BodyInPieces; headers: Record<string, string> }> {
+  const encoder = new TextEncoder();
+  function* pieces() {
+    for (const text of joined(jsonPieces(content))) yield encoder.encode(text);
+  }
+  const signer = standardWebhookSigner(signed);
+  let bytes = 0;
+  for (const piece of pieces()) {
+    signer.update(piece);
+    bytes += piece.byteLength;
+    await turn();
+  }
+  return { body: { bytes, pieces, turn }, headers: signer.headers() };
+}
+
+/** What to send, and the message whose authentication headers go with it. */
 function requestOf(
   { content }: DeliveryWork,
   delivery: DeliveryRow,
   secrets: string[],
   now: Date,
-): { body: string; message: MessageRow | null } {
+): { content: object; message: MessageRow | null } {
   if (content.kind === "message")
-    return { body: webhookBody(content.mail, delivery, secrets, now), message: content.mail.message };
-  return { body: JSON.stringify(eventBody(content.event)), message: content.message };
+    return { content: webhookBody(content.mail, delivery, secrets, now), message: content.mail.message };
+  return { content: eventBody(content.event), message: content.message };
 }
 
 /** Makes an event's JSON as webhooks, the log and its WebSocket show it. */
@@ -338,16 +424,16 @@ function webhookBody(
   delivery: DeliveryRow,
   secrets: string[],
   now: Date,
-): string {
-  const body = pick(WebhookMessage, {
+): object {
+  return pick(WebhookMessage, {
     ...messageOnWire(message),
     ...contentOnWire(content),
     type: "message.received",
     event_id: delivery.eventId,
     auth_headers: authHeadersOf(message, secrets, now),
-    raw_message: raw.toString("base64"),
+    // Its JSON is a text.
+    raw_message: new Base64Bytes(raw) as unknown as string,
   });
-  return JSON.stringify(body);
 }
 
 export function noteSigned(store: Store, secret: SigningSecretRow, now: Date, log: Log) {

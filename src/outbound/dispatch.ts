@@ -14,6 +14,7 @@ import { type Clock, earliest } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
 import type { Log } from "../util/log.ts";
 import type { Owner } from "../util/owner.ts";
+import { createRoom } from "../util/room.ts";
 import { Tally } from "../util/tally.ts";
 import { startWork } from "../util/work.ts";
 import { contentHashOf } from "./content-hash.ts";
@@ -34,6 +35,13 @@ const RESERVED_PER_CONNECTION = 10;
 const RESERVED_BYTES_MAX = 64 * 1024 * 1024;
 /** Messages delivered to this server's mailboxes at once; they share commits. */
 const LOCAL_AT_ONCE = 32;
+/** A larger message that is read again needs room. */
+const LARGE_BYTES = 64 * 1024;
+/** Room of a lane for all of them: three of the largest. Each is in memory twice, as it was stored and as it is signed. */
+const ROOM_BYTES = 96 * 1024 * 1024;
+/** Large messages of a lane that may wait for room under their lease; others queue again for this long. */
+const ROOM_WAITING_MAX = 64;
+const NO_ROOM_RETRY_MS = 15_000;
 /** How long the mail of a dead node waits. A living node renews its leases long before they end. */
 const LEASE_MS = 90_000;
 const RENEW_MS = 20_000;
@@ -136,6 +144,12 @@ export function startDispatch(options: DispatchOptions): Dispatch {
   const turns = new Map<string, string>();
   /** Recipients in hand. Those of one claim share a lease token. */
   const leased = new Set<RecipientRow>();
+  const rooms = new Map(
+    routes.lanes.map((lane) => {
+      const limits = { bytes: ROOM_BYTES, waiting: ROOM_WAITING_MAX, waitMs: TRY_MS, isFailing: () => false };
+      return [lane, createRoom<RecipientRow>(limits, clock)];
+    }),
+  );
   const breakOff = new AbortController();
   let closed = false;
   /** Set when the dispatcher has closed: a try that still hangs does nothing more. */
@@ -224,11 +238,37 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     },
   });
 
+  /**
+   * Waits until a large message has room; meanwhile, others of its lane take its place. Null if it must come again
+   * later.
+   */
+  async function waitForRoom(recipient: RecipientRow, bytes: number): Promise<(() => void) | null> {
+    const { lane } = recipient;
+    inHand.add(lane, -1);
+    work.wake();
+    const leave = (await rooms.get(lane)?.wait(recipient, bytes)) ?? null;
+    inHand.add(lane, +1);
+    return leave;
+  }
+
   async function run({ recipient, work: known }: Item): Promise<void> {
     const { lane, messageId } = recipient;
     const knownAt = clock.elapsed();
+    let leave: (() => void) | null = null;
     leased.add(recipient);
     try {
+      const bytes = known ? 0 : await store.outboundSize(messageId);
+      if (bytes > LARGE_BYTES) {
+        leave = rooms.get(lane)?.enter(recipient, bytes) ?? null;
+        const waits = leave === null;
+        leave ??= await waitForRoom(recipient, bytes);
+        // While it waited, it may have been paused, or its lease may have ended.
+        if (!leave || (waits && (await store.agentOfLeased(recipient)) === null)) {
+          const at = new Date(clock.now() + (leave || closed ? 0 : NO_ROOM_RETRY_MS));
+          await record(recipient, { kind: "released", at, error: null });
+          return;
+        }
+      }
       const work = known ?? (await store.outboundWork(messageId));
       // The message or its agent was deleted, and with it the recipient.
       if (!work) return;
@@ -254,6 +294,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     } finally {
       leased.delete(recipient);
       reservedBytes -= known?.raw.byteLength ?? 0;
+      leave?.();
       inHand.add(lane, -1);
     }
   }
@@ -531,6 +572,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     async close(graceMs) {
       closed = true;
       unsubscribe();
+      for (const room of rooms.values()) room.close();
       cancelRenewal();
       await work.close(graceMs);
       // Tries that still hang are broken off and return to the queue. Mail past its final dot may arrive twice.

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smtp.ts";
 import { addAgent, addOutbound, outboundFor } from "../../test/store/rows.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { until } from "../../test/support/until.ts";
 import { outbound, withUpstream } from "../../test/support/upstream-app.ts";
 import { createGatekeeper } from "../approval/gatekeeper.ts";
 import { searchOutgoing } from "../approval/search.ts";
@@ -120,6 +121,79 @@ test("mail waits for its try in memory up to 64 MiB in all, and gives back what 
     expect(await outbound(it, id)).toMatchObject({ status: "sent" });
   }
 });
+
+/** Recipients of 20 MB each: three have room at once, and four connections have eight messages in hand. */
+const large = Array.from({ length: 8 }, (_, n) => `large-${n}@outside.example`);
+
+/** An upstream that holds large messages back until they are released, with a large one for each of `large`. */
+async function withLarge() {
+  const named = new Map<number, string>();
+  const held = new Map<string, () => void>();
+  const it = { holds: true };
+  const world = await withPatientUpstream(async (stage, argument, connection) => {
+    if (stage === "rcpt") named.set(connection, argument);
+    const to = named.get(connection) ?? "";
+    if (stage !== "message" || !it.holds || !large.includes(to)) return undefined;
+    await new Promise<void>((resolve) => held.set(to, resolve));
+    return undefined;
+  }, 4);
+  const { store } = world.it.app;
+  const raw = Buffer.concat([
+    Buffer.from("From: bot@e2a.localhost\r\n\r\n"),
+    Buffer.alloc(20_000_000, "Hello you\r\n"),
+  ]);
+  const now = new Date(world.clock.now());
+  const sent = await addOutbound(store, "bot@e2a.localhost", { recipients: large, raw, now });
+  await until("three are in hand", () => held.size >= 3);
+  return {
+    ...{ world, held, id: sent.message.id },
+    release() {
+      const [[to, resolve] = ["", () => {}]] = held;
+      held.delete(to);
+      resolve();
+    },
+    releaseAll() {
+      it.holds = false;
+      for (const resolve of held.values()) resolve();
+    },
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+test("of large mail a few messages are in hand at once, and small mail does not wait for it", async () => {
+  await using it = await withLarge();
+  for (let left = large.length; left > 0; left--) {
+    await until("as many are in hand as may be", () => it.held.size >= Math.min(left, 3));
+    const small = `small-${left}@outside.example`;
+    const raw = Buffer.from("From: bot@e2a.localhost\r\n\r\nHello\r\n");
+    // It is queued, and not tried at once, as large mail is.
+    const now = new Date(it.world.clock.now());
+    await addOutbound(it.world.it.app.store, "bot@e2a.localhost", { recipients: [small], raw, now });
+    await until("the small one is there", () => it.world.smtp.messages.some(({ to }) => to.includes(small)));
+    expect(it.held.size).toBe(Math.min(left, 3));
+    it.release();
+  }
+  await it.world.it.app.drain();
+  expect(
+    it.world.smtp.messages
+      .flatMap(({ to }) => to)
+      .filter((to) => large.includes(to))
+      .toSorted(),
+  ).toEqual(large);
+}, 120_000);
+
+test("large mail that waits and is paused meanwhile stays here until it is released", async () => {
+  await using it = await withLarge();
+  const agent = "/api/v1/agents/bot@e2a.localhost";
+  expect((await it.world.it.api("PATCH", agent, { paused: true })).status).toBe(200);
+  const inHand = it.held.size;
+  it.releaseAll();
+  await it.world.it.app.drain();
+  expect([inHand, it.world.smtp.messages.length]).toEqual([3, 3]);
+  expect((await it.world.it.api("PATCH", agent, { paused: false })).status).toBe(200);
+  await it.world.it.app.drain();
+  expect(it.world.smtp.messages.flatMap(({ to }) => to).toSorted()).toEqual(large);
+}, 120_000);
 
 test("a server that stops breaks off what hangs, and it is queued again", async () => {
   const upstream = hangingUpstream();

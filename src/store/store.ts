@@ -34,7 +34,7 @@ import * as queue from "./outbound/queue.ts";
 import { recordReport, senderOf } from "./outbound/report.ts";
 import { refuseSuppressed, sweepSendCounts } from "./outbound/send-limits.ts";
 import * as withdraw from "./outbound/withdraw.ts";
-import { agentOfLeased, outboundWork } from "./outbound/work.ts";
+import { agentOfLeased, outboundSize, outboundWork } from "./outbound/work.ts";
 import { overview } from "./overview.ts";
 
 /** Rows deleted per transaction: the initial number, and the maximum. */
@@ -269,6 +269,7 @@ export function createStore(engine: Engine) {
     claimDueRecipients: forgettable(queue.claimDueRecipients),
     renewLeases: forgettable(queue.renewLeases),
     renewLease: forgettable(queue.renewLease),
+    outboundSize: lookUp(outboundSize),
     outboundWork: follow(outboundWork),
     agentOfLeased: lookUp(agentOfLeased),
     finishRecipient: write(queue.finishRecipient),
@@ -310,7 +311,10 @@ export function createStore(engine: Engine) {
 
     // Webhook deliveries
     claimDueDeliveries: forgettable(deliveryQueue.claimDueDeliveries),
+    deliveryBytes: lookUp(deliveries.deliveryBytes),
+    renewDelivery: forgettable(deliveries.renewDelivery),
     deliveryWork: follow(deliveries.deliveryWork),
+    largeDeliveryWork: scan(deliveries.deliveryWork),
     finishDelivery: forgettable(deliveries.finishDelivery),
     dropDelivery: forgettable(deliveries.dropDelivery),
     nextDeliveryDue: lookUp(deliveryQueue.nextDeliveryDue),

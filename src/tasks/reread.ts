@@ -41,18 +41,22 @@ export function readingAnew<S extends Store>(
       return { ...found, content: { ...content, defects: content.defects.filter(isDefect) } };
     }
   }
-  const opening: Pick<Store, "getMessage" | "deliveryWork"> = {
-    async getMessage(agentId, id) {
-      const found = await store.getMessage(agentId, id);
-      return found && current(found, () => store.getMessage(agentId, id));
-    },
-    async deliveryWork(delivery) {
-      const work = await store.deliveryWork(delivery);
+  const deliveryBy =
+    (deliveryWork: Store["deliveryWork"]): Store["deliveryWork"] =>
+    async (delivery) => {
+      const work = await deliveryWork(delivery);
       if (work?.content.kind !== "message") return work;
       const { agentId, id } = work.content.mail.message;
       const mail = await current(work.content.mail, () => store.getMessage(agentId, id));
       return mail && { ...work, content: { kind: "message", mail } };
+    };
+  const opening: Pick<Store, "getMessage" | "deliveryWork" | "largeDeliveryWork"> = {
+    async getMessage(agentId, id) {
+      const found = await store.getMessage(agentId, id);
+      return found && current(found, () => store.getMessage(agentId, id));
     },
+    deliveryWork: deliveryBy(store.deliveryWork),
+    largeDeliveryWork: deliveryBy(store.largeDeliveryWork),
   };
   return Object.assign(Object.create(store), opening);
 }

@@ -1,14 +1,5 @@
-/** Base64 in JSON (RFC 4648 4), read and written in pieces, so that no single step of work grows with the file. */
-
-/** Bytes that are written as base64 in JSON, in a request or an answer. */
-export class Base64Bytes {
-  constructor(readonly bytes: Uint8Array) {}
-
-  toJSON(): string {
-    const { buffer, byteOffset, byteLength } = this.bytes;
-    return Buffer.from(buffer, byteOffset, byteLength).toString("base64");
-  }
-}
+/** Base64 in JSON (RFC 4648 4), read in pieces, so that no single step of work grows with the file. */
+import { Base64Bytes } from "../../util/pieces.ts";
 
 /**
  * The shortest lines accepted, on average. Real lines have 76 or 64 characters (RFC 2045 6.8, RFC 7468 2), and removing

@@ -1,6 +1,6 @@
 import { describe, expect, spyOn, test } from "bun:test";
 import { request, startTestApp } from "../../../test/support/app.ts";
-import { Base64Bytes } from "./base64.ts";
+import { Base64Bytes } from "../../util/pieces.ts";
 import { JsonBodyReader, parseJson } from "./json-body.ts";
 
 /** The value read from a JSON text that comes in pieces of one length, with bytes as base64. */

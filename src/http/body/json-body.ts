@@ -4,9 +4,10 @@
  * the body is.
  */
 import { Failure, type FieldError } from "../../util/errors.ts";
+import { Base64Bytes } from "../../util/pieces.ts";
 import { shownName } from "../../util/unknown-name.ts";
 import { invalid } from "../framework/input.ts";
-import { Base64Bytes, Base64Reader } from "./base64.ts";
+import { Base64Reader } from "./base64.ts";
 import { repeatedMember } from "./json-members.ts";
 import { JsonShape, wrongShape } from "./json-shape.ts";
 

@@ -16,8 +16,8 @@ import {
 } from "@sinclair/typebox";
 import { Value, type ValueError, ValueErrorType } from "@sinclair/typebox/value";
 import { Failure, type FieldError } from "../../util/errors.ts";
+import { Base64Bytes } from "../../util/pieces.ts";
 import { shownName, unknownSentence } from "../../util/unknown-name.ts";
-import { Base64Bytes } from "../body/base64.ts";
 
 /** Completes "must be …" for a value that does not fit. Not part of the JSON schema. */
 export const expects = Symbol("expects");

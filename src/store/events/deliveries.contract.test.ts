@@ -290,6 +290,37 @@ onEveryDatabase((it) => {
     expect(await it.store.finishDelivery(delivery!, { kind: "failed" }, attempt(1), noon)).toBe(false);
   });
 
+  test("the size of what a delivery carries is known without reading it", async () => {
+    const agent = await addAgent(it.store, { mode: "cloud" });
+    const message = await addMessage(it.store, agent.id);
+    const [delivery] = await it.store.deliveriesOf(message.id);
+    const work = await it.store.largeDeliveryWork(delivery!);
+    if (work?.content.kind !== "message") throw new Error("no message");
+    const { raw, content } = work.content.mail;
+    const bytes = raw.byteLength + Buffer.byteLength(JSON.stringify(content));
+    expect(await it.store.deliveryBytes(delivery!)).toBe(bytes);
+    expect(await it.store.deliveryBytes({ messageId: null })).toBe(0);
+    expect(await it.store.deliveryBytes({ messageId: "msg_gone" })).toBe(0);
+  });
+
+  test("a lease can be made longer by its holder only", async () => {
+    await using fresh = await freshSubject(it);
+    const { store } = fresh;
+    const agent = await addAgent(store, { mode: "cloud" });
+    await addMessage(store, agent.id);
+    const claim = async (at: number) => {
+      const leased = { now: later(at), leaseUntil: later(at + 100), leaseToken: `at-${at}`, limit: 1, busy: [] };
+      const slots = { of: new Map(), others: 1, failing: new Set<string>(), failingMax: 1 };
+      return (await store.claimDueDeliveries({ ...leased, slots })).claimed;
+    };
+    const [first] = await claim(1_000);
+    expect(await store.renewDelivery(first!, later(5_000))).toBe(true);
+    expect(await claim(4_999)).toEqual([]);
+    expect(await claim(5_000)).toHaveLength(1);
+    expect(await store.renewDelivery(first!, later(9_000))).toBe(false);
+    expect(await claim(5_100)).toHaveLength(1);
+  });
+
   test("pausing freezes what waits and what comes; un-pausing makes it due at once", async () => {
     await using fresh = await freshSubject(it);
     const { store } = fresh;

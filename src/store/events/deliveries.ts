@@ -24,6 +24,38 @@ export function* deliveryWork(s: Scope, delivery: DeliveryRow): Verb<DeliveryWor
   return content && { endpoint, content, secrets: yield* listSecrets(s, delivery.userId) };
 }
 
+const selectBytes = statement(({ db, dialect, t: { messages, rawMail } }, p: Params<{ id: string }>) => {
+  const content = dialect === "postgres" ? sql`${rawMail.content}::text` : rawMail.content;
+  return db
+    .select({ bytes: sql<number>`octet_length(${rawMail.bytes}) + octet_length(${content})` })
+    .from(messages)
+    .innerJoin(rawMail, eq(rawMail.sha256, messages.rawSha256))
+    .where(eq(messages.id, p.id));
+});
+
+/** About how much memory `deliveryWork` takes for a delivery's message; 0 without one. It does not read the message. */
+export function* deliveryBytes(s: Scope, { messageId }: Pick<DeliveryRow, "messageId">): Verb<number> {
+  const [row] = messageId === null ? [] : yield* selectBytes(s, { id: messageId });
+  return Number(row?.bytes ?? 0);
+}
+
+/** Moves the end of a lease; false if it has passed to another claimer. */
+export function* renewDelivery(
+  s: Scope,
+  { id, leaseToken }: Pick<DeliveryRow, "id" | "leaseToken">,
+  leaseUntil: Date,
+): Verb<boolean> {
+  const { deliveries } = s.t;
+  const rows = yield* ask(
+    s.db
+      .update(deliveries)
+      .set({ nextAttemptAt: leaseUntil })
+      .where(and(eq(deliveries.id, id), eq(deliveries.leaseToken, leaseToken ?? "")))
+      .returning({ id: deliveries.id }),
+  );
+  return rows.length > 0;
+}
+
 function* contentOf(s: Scope, delivery: DeliveryRow): Verb<DeliveryWork["content"] | null> {
   if (delivery.messageId !== null) {
     const mail = yield* getMessage(s, delivery.endpointId, delivery.messageId);

@@ -56,6 +56,8 @@ onEveryDatabase((it) => {
     expect(await it.store.outboundBytes(input.message.id)).toEqual(input.raw);
     expect(await it.store.outboundWork(input.message.id)).toEqual({ message: rows.message, agent, raw: input.raw });
     expect(await it.store.getOutbound((await addAccount(it.store)).id, input.message.id)).toBeNull();
+    expect(await it.store.outboundSize(input.message.id)).toBe(input.raw.byteLength);
+    expect(await it.store.outboundSize("msg_0")).toBe(0);
     expect([await it.store.outboundBytes("msg_0"), await it.store.outboundWork("msg_0")]).toEqual([null, null]);
   });
 

@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, sql } from "drizzle-orm";
 import { getAgent } from "../accounts/agents.ts";
 import type { Scope, Verb } from "../engine/engine.ts";
 import { type Params, statement } from "../engine/statement.ts";
@@ -24,6 +24,19 @@ export function* outboundWork(s: Scope, messageId: string): Verb<OutboundWork | 
   const [found] = yield* selectWork(s, { messageId });
   const agent = found && (yield* getAgent(s, found.message.agentId));
   return found && agent ? { ...found, agent } : null;
+}
+
+const selectBytes = statement(({ db, t: { outboundRaw } }, p: Params<{ messageId: string }>) =>
+  db
+    .select({ bytes: sql<number>`octet_length(${outboundRaw.bytes})` })
+    .from(outboundRaw)
+    .where(eq(outboundRaw.messageId, p.messageId)),
+);
+
+/** The size of a message in bytes, without reading it; 0 if it is gone. */
+export function* outboundSize(s: Scope, messageId: string): Verb<number> {
+  const [row] = yield* selectBytes(s, { messageId });
+  return Number(row?.bytes ?? 0);
 }
 
 const selectLeased = statement(

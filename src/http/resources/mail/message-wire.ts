@@ -3,9 +3,9 @@ import type { Static } from "@sinclair/typebox";
 import type { ReadMail } from "../../../mail.ts";
 import type { LabelledMessage, StoredMail } from "../../../store/mail/messages.ts";
 import { bare, contentOnWire, keptOf, messageOnWire } from "../../../store/mail/received.ts";
+import { Base64Bytes } from "../../../util/pieces.ts";
 import { AttachedMessage, InboxMessage, MessageDetail, MessageSummary } from "../../../wire/message.ts";
 import { optional, pick } from "../../../wire/words.ts";
-import { Base64Bytes } from "../../body/base64.ts";
 
 /** A message in the list of one agent. */
 export function summaryOnWire(row: LabelledMessage): Static<typeof MessageSummary> {
