@@ -24,8 +24,8 @@ const ATTACHED_FIELDS_MAX = 1_000;
  * message on may have chosen what it says. Gaps and line ends alone do not count: honest mail has them of every width.
  *
  * Takes as long as decoding the message once more, or little if it has no such white space. HTML is read again only if
- * the width of its gaps may mean something, with what reading it first has left of `budget`; if that does not suffice,
- * nobody knows, and the message counts as one that says something else. Of many attached messages, or long ones, only the
+ * the width of its gaps may mean something, with as much work again and the tags that are left in `budget`; if that does
+ * not suffice, nobody knows, and the message counts as one that says something else. Of many attached messages, or long ones, only the
  * headers and the structure are compared.
  * @param mail What the message says as it came.
  * @param failure Why it could not be read, if so. What it then says is its header and its raw text.
@@ -40,7 +40,9 @@ export async function dependsOnUnsignedSpaces(
 ): Promise<boolean> {
   const other = withoutUnsignedSpaces(raw);
   if (other === null) return false;
-  if (!(await saysTheSame(mail, other, limits, failure, budget))) return true;
+  const wasSpent = budget.isSpent;
+  budget.renewWork();
+  if (!(await saysTheSame(mail, other, limits, failure, budget, wasSpent))) return true;
   const left = { messages: ATTACHED_MAX, bytes: ATTACHED_BYTES_MAX, budget };
   return mail.attachments.length > 0 && !(await areFilesAlike(raw, other, limits, left, ATTACHED_DEPTH_MAX));
 }
@@ -52,8 +54,8 @@ async function saysTheSame(
   limits: ReadLimits,
   failure: Defect | null,
   budget: HtmlBudget,
+  wasSpent = budget.isSpent,
 ): Promise<boolean> {
-  const wasSpent = budget.isSpent;
   return isSame(mail, await readWords(other, limits, failure, null, budget)) && budget.isSpent === wasSpent;
 }
 

@@ -40,10 +40,16 @@ export class HtmlBudget {
   /** What HTML says that has been read. */
   readonly known = new Map<string, SeenText>();
   /** To find hidden words. */
-  readonly seeing = new Work();
+  seeing = new Work();
   /** To find where words are. */
-  readonly layout = new Work();
+  layout = new Work();
   #tags = TAGS_MAX;
+
+  /** Allows as much work again, for another reading of the whole message. Its tags, which take longer, stay counted. */
+  renewWork(): void {
+    this.seeing = new Work();
+    this.layout = new Work();
+  }
 
   /** Counts the tags of HTML, each `<` as one. False once the message has too many. */
   takeTags(html: string): boolean {
