@@ -79,6 +79,11 @@ export class BodyHold {
     this.count(more);
   }
 
+  /** Adds the memory for so many further bytes. Fails as `reserve` does. */
+  add(bytes: number): void {
+    this.reserve(this.bytes / this.account.copies + bytes);
+  }
+
   /** Fails as `reserve` does but takes nothing: an announced length costs no memory until the bytes arrive. */
   check(bodyBytes: number): void {
     this.checked(bodyBytes);

@@ -172,8 +172,9 @@ export function createDoor(options: DoorOptions) {
             return work();
           }),
         reserve(bytes) {
-          visit.kept ??= bodies.open(holder, true);
-          visit.kept.reserve(bytes);
+          // One hold with the body: the largest message always fits if its request is the only one.
+          visit.hold ??= bodies.open(holder, true);
+          visit.hold.add(bytes);
         },
         inPieces(pieces, bytes) {
           const hold = answersInHand.open(holder, true);
@@ -252,7 +253,6 @@ export function createDoor(options: DoorOptions) {
       response = await respond(() => answer(request, server, visit), visit);
     } finally {
       visit.hold?.release();
-      visit.kept?.release();
     }
     const status = response?.status ?? 101;
     const durationMs = performance.now() - startedAt;
@@ -297,7 +297,6 @@ interface Visit {
   identity: Identity | null;
   /** The memory reserved for its body, and for what it takes from stored messages. */
   hold?: BodyHold | null;
-  kept?: BodyHold;
   failure?: Failure | undefined;
 }
 

@@ -190,7 +190,7 @@ export function decisions(deps: RouteDeps) {
     if (attachments.length === 0) return [];
     return exchange.withWholeMessage(async () => {
       const bytes = await store.outboundBytes(message.id);
-      if (bytes) exchange.reserve(bytes.length + textLengthOf(message.content));
+      if (bytes) exchange.reserve(bytes.length);
       return counterparts(attachments, bytes ? await deps.offload.attachments(message, bytes) : []);
     }, "child");
   }

@@ -46,3 +46,25 @@ test("what is taken from stored messages counts like a body while the request la
     ["ann@outside.example"],
   ]);
 });
+
+test("a request alone gets all that it needs, with a body and with what it takes from stored messages", async () => {
+  await using w = await withUpstream({}, { set: { "http.max_bytes_in_hand": "64MiB" } });
+  const { it } = w;
+  const bot = `bot@${it.app.config.sharedDomain}`;
+  const attachments = [{ filename: "a.bin", data: Buffer.alloc(5_000_000, "e2a file ").toString("base64") }];
+  await it.api("POST", "/api/v1/send", { to: [bot], subject: "s", body: "b", attachments });
+  const [{ message_id: id }] = (await it.api("GET", `/api/v1/agents/${bot}/messages`)).body.messages;
+  const forward = { to: ["bob@outside.example"], body: "for you", attachments };
+  expect((await it.api("POST", `/api/v1/agents/${bot}/messages/${id}/forward`, forward)).status).toBe(200);
+  expect(w.smtp.messages[0]?.raw.length).toBeGreaterThan(13_000_000);
+
+  await it.api("PATCH", `/api/v1/agents/${bot}`, { hitl_enabled: true, hitl_notify_email: false });
+  const held = await it.api("POST", "/api/v1/send", {
+    to: ["ann@outside.example"],
+    subject: "s",
+    body: "b",
+    attachments,
+  });
+  const approve = `/api/v1/messages/${held.body.message_id}/approve`;
+  expect((await it.api("POST", approve, { attachments })).status).toBe(200);
+});

@@ -42,6 +42,10 @@ function leftOut(unproven: Unproven[]): string | undefined {
   );
 }
 
+function bytesOf(files: readonly OutboundAttachment[]): number {
+  return files.reduce((sum, { content }) => sum + content.byteLength, 0);
+}
+
 /** Addresses that a sentence names for one field. */
 const LEFT_OUT_NAMED_MAX = 5;
 
@@ -238,11 +242,11 @@ export function replies(deps: RouteDeps) {
             return { ...file, contentId };
           });
           const attachments = [...content.attachments, ...quoted];
-          const bytes = attachments.reduce((sum, one) => sum + one.content.byteLength, 0);
+          const bytes = bytesOf(attachments);
           const { outboundMessageSize: max } = limits;
           if (bytes > max) throw invalid([{ field: "include", message: `makes ${bytes} bytes; the limit is ${max}` }]);
           const texts: Texts = isQuoted ? await quotedBelow(content, found, agent, "forward", quoted) : content;
-          exchange.reserve(bytes + texts.text.length + (texts.html?.length ?? 0));
+          exchange.reserve(bytesOf(quoted) + texts.text.length + (texts.html?.length ?? 0));
           return { attachments, texts };
         }, "child");
         const outcome = await submit(
