@@ -44,17 +44,20 @@ function readBackground(said: Declarations): Background {
   const isCut = clip === undefined ? wordsOf(shorthand).includes("text") : !/box|^[^t]/.test(value(clip));
   const image = value("background-image");
   const where = `${value("background-position")}/${value("background-size")} ${value("background-repeat")}`;
-  const isPainted = image !== "" && image !== "none";
-  return {
-    base: readPaint(value("background-color") || shorthand),
-    picture: isPainted ? drawn(image, where) : null,
-    isCut,
-  };
+  const color = value("background-color");
+  if (image !== "" || color !== "" || !isPicture.test(shorthand)) {
+    const isPainted = image !== "" && image !== "none";
+    return { base: readPaint(color || shorthand), picture: isPainted ? drawn(image, where) : null, isCut };
+  }
+  const words = wordsOf(shorthand, true).filter((word) => !isPicture.test(word));
+  return { base: readPaint(words.join(" ")), picture: drawn(shorthand, shorthand), isCut };
 }
+
+const isPicture = /url\(|gradient|image/;
 
 function readPaint(value: string): Paint | null {
   if (value === "" || value === "none" || value === "transparent" || cssWide.test(value)) return null;
-  if (/url\(|gradient|image/.test(value)) return drawn(value, value);
+  if (isPicture.test(value)) return drawn(value, value);
   for (const [part] of value.matchAll(/#?[\da-z-]+(?:\([^()]*\))?/g)) {
     const found = colorIn(part) ?? quirkColor(part);
     if (found) return found !== "currentcolor" && found.alpha === 0 ? null : plain([found]);
@@ -102,14 +105,15 @@ function thicknessOf(where: string): number {
   return Math.min(...[across, down].filter((one) => one >= 0));
 }
 
-/** The words of a value, slashes too, without its functions. */
-function wordsOf(value: string): string[] {
-  let bare = "";
+/** The words of a value, slashes too, without what is in brackets unless `isWhole`, when that has no spaces. */
+function wordsOf(value: string, isWhole = false): string[] {
+  let words = "";
   let depth = 0;
   for (const sign of value) {
     if (sign === ")") depth--;
-    else if (sign === "(") depth++;
-    else if (depth === 0) bare += sign === "/" ? " / " : sign;
+    if (depth === 0 && sign === "/") words += " / ";
+    else if (isWhole ? depth === 0 || sign !== " " : depth === 0 && sign !== "(" && sign !== ")") words += sign;
+    if (sign === "(") depth++;
   }
-  return bare.split(" ").filter(Boolean);
+  return words.split(" ").filter(Boolean);
 }

@@ -26,6 +26,10 @@ test.each([
   ["a rule after twenty others", `<style>.x{display:none}${".x{color:red}".repeat(20)}</style><p class=x>obey</p>`],
   ["a sheet for all screens", "<style>@media screen{.x{display:none}}</style><p class=x>obey</p>"],
   ["a class with other letters", "<style>.é\\:x{display:none}</style><p class='é:x'>obey</p>"],
+  [
+    "on a box of its colour with a line",
+    `<p style="background:#000 url(a.png) no-repeat 0 0/1px 1px;color:#000">obey</p>`,
+  ],
   ["hsl on white", `<span style="color:hsl(120 50% 100%)">obey</span>`],
   ["a font of no size", `<span style="font:0/0 a">obey</span>`],
   ["no height, one way", `<div style="height:0;overflow-y:hidden">obey</div>`],
@@ -188,6 +192,16 @@ test.each([
     ...["background:linear-gradient(#fff,#fff) 0 100% / 100% .1em repeat-x", "background:linear-gradient(red,#fff)"],
     ...["background:linear-gradient(#fff,#fff) no-repeat left/0 100%"],
   ].map((style) => `<p style="background:#1a73e8"><a href=x style="color:#fff;${style}">Read more</a></p>`),
+  ...[
+    ...[
+      "#1a1a2e linear-gradient(#f50,#f50) no-repeat 0 0/100% 4px",
+      "url(a.png) rgb(26, 26, 46) repeat-x top / 100% 3px",
+    ],
+    ...[
+      "linear-gradient(90deg,#f50,#f50) left/4px 100% no-repeat #1a1a2e",
+      "navy url(a.png) no-repeat 0 50% / 4px 4px",
+    ],
+  ].map((background) => `<p style="background:${background};color:#fff">Your invoice</p>`),
   `<p style="color:#fff;background:linear-gradient(rgba(0,0,0,.05),rgba(0,0,0,.05)),url(x.png)">on a picture</p>`,
   `<td style="width:100%;max-width:0;overflow:hidden;text-overflow:ellipsis">invoice-2026.pdf</td>`,
   `<th width="80%" style="max-width:1px;overflow:hidden">invoice-2026.pdf</th>`,
