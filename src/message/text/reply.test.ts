@@ -167,6 +167,15 @@ test.each([
 });
 
 test.each([
+  ["ten thousand lines is left out", 10_000, false],
+  ["many more of them, which cost seconds, is kept", 30_000, true],
+])("a signature below %s", (_name, count, isKept) => {
+  const lines = Array.from({ length: count }, (_, i) => `Line ${i} of the log`).join("\n");
+  const signed = `${lines}\n\nBest regards,\nAnn Miller`;
+  expect(replyText(signed)).toBe(isKept ? signed : lines);
+});
+
+test.each([
   "From: Bob\nTo: x\nSubject: y\n",
   "##- Please type your reply above this line -##\n",
   "On Sun, Nov 1, 2026 at 10:12 AM <\n",

@@ -202,12 +202,15 @@ function isOwnQuote(lines: readonly string[], kinds: readonly Kind[], at: number
   return !isLast && !kinds.includes("quote", end) && !/[,，、]$/.test(announcing);
 }
 
+/** Lines that are looked at for a signature, at some microseconds each: nobody writes as many above one. */
+const SIGNED_LINES_MAX = 20_000;
+
 function markSignatures(lines: readonly string[], kinds: Kind[], end: number, firstQuoted: number): void {
   // Lines of dashes that come more than once above the quote are the writer's own.
   let separators = 0;
   for (let i = 0; i < Math.min(end, firstQuoted); i++) if (isSignatureSeparator(lines[i] as string)) separators++;
   let regionEnd = 0;
-  for (let i = 0; i < end; i++) {
+  for (let i = 0; i < Math.min(end, SIGNED_LINES_MAX); i++) {
     if (kinds[i] !== "words") continue;
     if (regionEnd <= i) {
       regionEnd = i;
