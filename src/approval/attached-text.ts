@@ -214,7 +214,7 @@ export function named(name: string, place: string): string {
 
 /** Joins short texts, because each that is searched alone costs time, however short. */
 export function lines(parts: readonly string[]): string {
-  return parts.filter((part) => part !== "").join("\n");
+  return parts.filter((part) => part !== "").join("\n#\n");
 }
 
 /** Quotes foreign words in a sentence of ours, so that they are not taken for ours. */

@@ -11,6 +11,16 @@ function searchFile(filename: string, contentType: string, text: string, pattern
   return searchOutgoing({ message: { ...people, ...words, attachments }, patterns, links: null });
 }
 
+test("no name hides another one that is base64", async () => {
+  const hidden = Buffer.from("Project Falcon is late again today!!").toString("base64");
+  const people = { to: [], cc: [], bcc: [], replyTo: [] };
+  const words = { subject: "Hi", text: "See the file", html: null, inReplyTo: null, references: [], attachments: [] };
+  const headers = ["X-abcdefghijABCDEFGHIJabcdefghijk", hidden].map((name) => ({ name, value: "1" }));
+  const message = { ...people, ...words, headers };
+  const { found } = await searchOutgoing({ message, patterns: ["falcon is late"], links: null });
+  expect(found.places).toEqual(["the name of a header field"]);
+});
+
 const filled = (part: (n: number) => string, length: number) => {
   const parts: string[] = [];
   for (let size = 0, n = 0; size < length; size += parts.at(-1)?.length ?? 0) parts.push(part(n++));
