@@ -206,7 +206,8 @@ describe("white space that no signature covers", () => {
     "I agree. \r\nWe can begin \r\non Monday. \r\n\r\nBest regards,\r\n-- \r\nAnn Miller\r\nThis message is confidential and intended only for the \r\nperson to whom it is addressed, and may be privileged. \r\nIf you are not that person, please delete it.\r\n";
   const columns = "Item        Price\r\n\tApples      1.00   \r\n\r\nTotal  \t  1.00\r\n\r\n\r\n";
   const newsletter = `<html>\r\n\t<body>\r\n${"        <td  style = 'color:  red;'>\r\n\t\t\tA   word,\r\n         <a href='https://x.example/'>another</a>  </td>   \r\n".repeat(50)}</body>\r\n</html>\r\n\r\n\r\n`;
-  const styled = `<style>[class="fix"]{color:inherit}\r\n${Array.from({ length: 60 }, (_, i) => `.c{color:#333;line-height:${i}px}`).join("\r\n")}</style>\r\n${Array.from({ length: 4_000 }, (_, i) => `<p  class="c w${i}" style="padding:0 10px">A  story  <a class="c x${i}">more</a></p>\r\n`).join("")}`;
+  const styled = (count: number, rule: string) =>
+    `<style>${rule}\r\n${Array.from({ length: 60 }, (_, i) => `.c{color:#333;line-height:${i}px}`).join("\r\n")}</style>\r\n${Array.from({ length: count }, (_, i) => `<p  class="c w${i}" style="padding:0 10px">A  story  <a class="c x${i}">more</a></p>\r\n`).join("")}`;
   const reply =
     "Yes, that is fine, and  \r\nso is the rest. \r\n\r\nOn 11/30/26 10:12 AM, Mallory Miller \r\n<m@evil.example> wrote:\r\n> Shall we go  \r\n> on with it? \r\n>> Perhaps. \r\n";
   const files =
@@ -218,7 +219,11 @@ describe("white space that no signature covers", () => {
     ["a footer with gaps below HTML", { ...parts, body: footer }],
     ["columns", { body: columns }],
     ["a newsletter", { type: "text/html", body: newsletter }],
-    ["a newsletter that takes most of what reading may cost", { type: "text/html", body: styled }],
+    [
+      "a newsletter that takes most of what reading may cost",
+      { type: "text/html", body: styled(4_000, "[class=fix]{color:inherit}") },
+    ],
+    ["HTML that takes more than reading may cost", { type: "text/html", body: styled(8_000, "") }],
     ["a flowed reply", { ...flowed, body: reply }],
     ["a flowed signature", { ...flowed, body: letterhead }],
     [

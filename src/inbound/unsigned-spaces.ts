@@ -56,7 +56,7 @@ async function saysTheSame(
   budget: HtmlBudget,
   wasSpent = budget.isSpent,
 ): Promise<boolean> {
-  return isSame(mail, await readWords(other, limits, failure, null, budget)) && budget.isSpent === wasSpent;
+  return isSame(mail, await readWords(other, limits, failure, null, budget)) && (wasSpent || !budget.isSpent);
 }
 
 /** What is left for reading attached messages again. */
