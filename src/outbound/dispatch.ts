@@ -8,7 +8,7 @@ import type { ReturnPaths } from "../return-path.ts";
 import { sameGate } from "../store/outbound/outbound.ts";
 import type { LaneRoom, RecipientOutcome } from "../store/outbound/queue.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
-import type { RecipientRow } from "../store/schema.ts";
+import type { OutboundContent, RecipientRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { type Clock, earliest } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
@@ -375,7 +375,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     if (work.message.status === "rejected" || work.message.status === "expired_rejected")
       return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
     // The approved message leaves byte for byte, or not at all.
-    const { content, contentHash, reviewedAt } = work.message;
+    const { content, contentHash, original, reviewedAt } = work.message;
+    // It waited under its lease, where the edit could not reach it.
+    if (reviewedAt && original !== null && !isAddressed(content, recipient.address))
+      return settle(recipient, { kind: "refused", reply: "554 5.7.1 Removed by a reviewer; nothing was sent" });
     if (reviewedAt && (await contentHashOf(content, work.raw)) !== contentHash)
       return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
     const found = await store.findMailbox(recipient.address, options.sharedDomain);
@@ -582,4 +585,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       isOver = true;
     },
   };
+}
+
+function isAddressed({ to, cc, bcc }: OutboundContent, address: string): boolean {
+  return [...to, ...cc, ...bcc].some((one) => one.address.toLowerCase() === address.toLowerCase());
 }

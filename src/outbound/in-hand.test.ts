@@ -10,6 +10,7 @@ import { createGatekeeper } from "../approval/gatekeeper.ts";
 import { searchOutgoing } from "../approval/search.ts";
 import { readAttachments } from "../message/read.ts";
 import { createReturnPaths } from "../return-path.ts";
+import type { OutboundRow } from "../store/schema.ts";
 import type { Store } from "../store/store.ts";
 import { systemClock, TestClock } from "../util/clock.ts";
 import { silentLog } from "../util/log.ts";
@@ -81,7 +82,7 @@ async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "sto
     dispatch,
     agent,
     /** Stores a mail under a lease and passes it on with `raw` as its bytes. */
-    async take(lane: string, raw: Buffer, lease: string | null) {
+    async take(lane: string, raw: Buffer, lease: string | null, change: Partial<OutboundRow> = {}) {
       const now = new Date();
       const mail = outboundFor(agent.id, {
         recipients: [{ lane, lease }],
@@ -93,7 +94,7 @@ async function ownDispatch(it: TestApp, more: Partial<Pick<DispatchOptions, "sto
       const sent = await store.acceptOutbound({ ...mail, raw: raw.subarray(0, 1_000) });
       const [recipient] = sent?.recipients ?? [];
       if (!sent || recipient?.leaseToken !== lease) throw new Error("it was not leased");
-      dispatch.take(recipient, { message: sent.message, agent, raw });
+      dispatch.take(recipient, { message: { ...sent.message, ...change }, agent, raw });
       return sent.message.id;
     },
     async [Symbol.asyncDispose]() {
@@ -181,6 +182,24 @@ test("of large mail a few messages are in hand at once, and small mail does not 
       .toSorted(),
   ).toEqual(large);
 }, 120_000);
+
+test("a recipient whom a reviewer removed meanwhile gets nothing", async () => {
+  await using it = await startTestApp();
+  await using own = await ownDispatch(it);
+  const { dispatch } = own;
+  const raw = Buffer.from("From: a@agents.example\r\n\r\nHi\r\n");
+  const other = [{ address: "kept@outside.example", name: "" }];
+  const from = { address: own.agent.id, name: "" };
+  const said = { replyTo: [], inReplyTo: null, references: [], headers: [], text: "", html: null, attachments: [] };
+  const [before, content] = [[], other].map((to) => ({ from, to, cc: [], bcc: [], ...said }));
+  const edited = { reviewedAt: new Date(), original: { subject: "", ...before }, content } as Partial<OutboundRow>;
+  const id = await own.take(captureLane, raw, dispatch.reserve(captureLane, raw.length), edited);
+  await dispatch.drain();
+  const { recipients } = await outbound(it, id);
+  expect(recipients).toMatchObject([
+    { status: "failed", smtp_reply: expect.stringContaining("Removed by a reviewer") },
+  ]);
+});
 
 test("large mail that waits and is paused meanwhile stays here until it is released", async () => {
   await using it = await withLarge();

@@ -31,7 +31,7 @@ export interface Room<T> {
  * failing, that would fit the total.
  *
  * @param options.bytes room in total
- * @param options.waiting messages that may wait, at most
+ * @param options.waiting messages that may wait, at most, besides one of each account
  * @param options.isFailing whether an item goes to where the last attempt failed; such ones share half of the room
  */
 export function createRoom<T extends { userId: string }>(
@@ -107,7 +107,9 @@ export function createRoom<T extends { userId: string }>(
     },
     async wait(item, bytes) {
       const { userId } = item;
-      if (closed || waits >= options.waiting || waitingOf.of(userId) >= options.waiting * ACCOUNT_SHARE) return null;
+      const own = waitingOf.of(userId);
+      // An account of which nothing waits always has a place, or those of others could keep it out.
+      if (closed || (own > 0 && (waits >= options.waiting || own >= options.waiting * ACCOUNT_SHARE))) return null;
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const wish = { item, bytes, end: resolve };
       waits++;
