@@ -8,7 +8,7 @@ import type { FromChild, ToChild } from "./protocol.ts";
 /** Functions of the server that a task may call. They take plain data; the signal aborts if the task stops waiting. */
 export type HostFunctions = Record<string, (args: unknown[], signal: AbortSignal) => Promise<unknown>>;
 
-/** Why a child was killed, that it ended on its own (`crash`), or that a task of it ran into a mistake of ours (`error`). */
+/** Why a task was lost: its child was killed (`time`, `memory`) or ended (`crash`), or the task threw (`error`). */
 export type Loss = "time" | "memory" | "crash" | "error";
 
 export interface ChildLimits {

@@ -99,7 +99,7 @@ export interface TaskOptions {
   part?: string;
 }
 
-/** A task killed its child, on its second try if it had two, or threw an error that nobody foresaw. */
+/** A task killed its child, on its second try if it had two, or threw an unexpected error. */
 export class TaskLost extends Error {
   override readonly name = "TaskLost";
 
@@ -331,7 +331,7 @@ export function createPool(options: PoolOptions): Pool {
           deaths: alone ? 1 : 0,
           done: (output, results) => resolve({ output, blobs: results }),
           failed({ error }) {
-            // Whatever the mistake is, nothing but this task must suffer from it, and the task's fallback works.
+            // A bug in a task must cost only that task, and its caller has a fallback.
             const isOurs = error.kind === "error" && !error.isPassedOn;
             if (isOurs) log.error("worker.task_failed", { task: name }, errorFromData(error));
             reject(isOurs ? new TaskLost(name, "error") : errorFromData(error));
