@@ -1,31 +1,17 @@
 import type { Gatekeeper } from "../approval/gatekeeper.ts";
-import type { Receive } from "../inbound/receive.ts";
-import { signDkim } from "../message/dkim.ts";
-import { asBuffer } from "../message/headers.ts";
-import { isHardBounce } from "../message/report/hard-bounce.ts";
-import { sendVia, viaLocalPart } from "../message/via.ts";
-import type { ReturnPaths } from "../return-path.ts";
-import { sameGate } from "../store/outbound/outbound.ts";
 import type { LaneRoom, RecipientOutcome } from "../store/outbound/queue.ts";
 import type { OutboundWork } from "../store/outbound/work.ts";
-import type { OutboundContent, RecipientRow } from "../store/schema.ts";
-import type { Store } from "../store/store.ts";
-import { type Clock, earliest } from "../util/clock.ts";
+import type { RecipientRow } from "../store/schema.ts";
+import { earliest } from "../util/clock.ts";
 import { Failure } from "../util/errors.ts";
-import type { Log } from "../util/log.ts";
-import type { Owner } from "../util/owner.ts";
 import { createRoom } from "../util/room.ts";
 import { Tally } from "../util/tally.ts";
 import { startWork } from "../util/work.ts";
-import { contentHashOf } from "./content-hash.ts";
+import { type AttemptOptions, createAttempts, TRY_MS } from "./attempt.ts";
 import { createOutages } from "./outage.ts";
 import type { OutcomeJournal } from "./outcome-journal.ts";
-import { providerIdOf, renamedMessageId } from "./provider-id.ts";
-import { retryDelay } from "./retry.ts";
-import { captureLane, domainOf, localLane, type Routes } from "./routes.ts";
-import type { DomainKeys, SigningKeys } from "./signing-keys.ts";
+import { createOutcomeRecorder } from "./outcome-recorder.ts";
 import { createUpstream, type Upstream } from "./upstream.ts";
-import type { SendOutcome } from "./upstream-session.ts";
 
 /** Claimed recipients in hand per connection to an upstream: while one is sent, the next is read and signed. */
 const CLAIMED_PER_CONNECTION = 2;
@@ -45,52 +31,12 @@ const NO_ROOM_RETRY_MS = 15_000;
 /** How long the mail of a dead node waits. A living node renews its leases long before they end. */
 const LEASE_MS = 90_000;
 const RENEW_MS = 20_000;
-/** The longest SMTP dialogue: RFC 5321 4.5.3.2 gives ten minutes to the final dot alone. */
-const TRY_MS = 15 * 60_000;
-/** Pause before an outcome is recorded again. A living process never gives one up. */
-const RECORD_RETRY_MS = 1_000;
-/** The same, after a failure that is unlikely to pass with time. */
-const RECORD_RETRY_LONG_MS = 60_000;
-/** An outcome that the store has not taken after this time is written to disk. */
-const RECORD_SLOW_MS = 100;
-/**
- * A store that has not answered after this time may never answer: a dead connection takes many minutes to fail. Until
- * it answers, no more mail is handed to an upstream.
- */
-const RECORD_LATE_MS = 2_000;
-/** Mail is handed to an upstream only if a write succeeded this recently: else its outcome might not be recorded. */
-const WRITE_FRESH_MS = 5_000;
-/**
- * How long a node does not claim after a shared store was away. Leases may have ended meanwhile, and nodes that have
- * outcomes to record, which they try every second, must come first.
- */
-const HELD_BACK_MS = 10_000;
-/**
- * A message that waited longer for a connection is looked up again before it leaves: it may have been paused, held or
- * deleted meanwhile, or its lease may have ended.
- */
-const KNOWN_MS = 1_000;
 /** Pause before a message is tried again after its gate failed, or the server was too busy to encode it. */
 const OWN_RETRY_MS = 60_000;
 
-export interface DispatchOptions {
-  store: Store;
-  clock: Clock;
-  log: Log;
-  receive: Receive;
-  routes: Routes;
+export interface DispatchOptions extends Omit<AttemptOptions, "random"> {
   journal: OutcomeJournal;
-  returnPaths: ReturnPaths;
   gatekeeper: Gatekeeper;
-  /** A composed message in 7 bits, for servers without 8BITMIME; null if it cannot be made. */
-  sevenBit(owner: Owner, raw: Uint8Array): Promise<Uint8Array | null>;
-  signingKeys: SigningKeys;
-  /** Whether a key of the domain is published; decides between its own From and "via e2a". */
-  isPublished(keys: DomainKeys): Promise<boolean>;
-  /** The From domain for agents of domains whose keys are not published; null keeps their own domain. */
-  fromDomain: string | null;
-  sharedDomain: string;
-  hostname: string;
   random?: () => number;
 }
 
@@ -150,33 +96,30 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       return [lane, createRoom<RecipientRow>(limits, clock)];
     }),
   );
+  const closing = new AbortController();
   const breakOff = new AbortController();
-  let closed = false;
   /** Set when the dispatcher has closed: a try that still hangs does nothing more. */
   let isOver = false;
 
   let reservedBytes = 0;
-  /** When a write last succeeded. */
-  let wroteAt = Number.NEGATIVE_INFINITY;
-  /** Set when the store has failed: no claim before this time. */
-  let heldBackUntil: number | null = null;
 
-  function noteStoreFailed(): void {
-    if (store.dialect === "postgres") heldBackUntil = clock.elapsed() + HELD_BACK_MS;
-  }
-
-  /** Whether claims must wait for other nodes to record their outcomes. Throws while the store is away. */
-  async function isHeldBack(): Promise<boolean> {
-    if (heldBackUntil === null) return false;
-    await store.probeWrite(new Date(clock.now()));
-    if (clock.elapsed() < heldBackUntil) return true;
-    heldBackUntil = null;
-    return false;
-  }
+  const leaseUntil = () => new Date(clock.now() + LEASE_MS);
+  const recorder = createOutcomeRecorder({ store, clock, log, journal, leaseUntil, closing: closing.signal });
+  const { attempt, unexpected } = createAttempts(
+    { ...options, random },
+    {
+      upstreams,
+      outages,
+      isHeld: isHeldNow,
+      mayHandOver: recorder.mayHandOver,
+      closing: closing.signal,
+      breakOff: breakOff.signal,
+    },
+  );
 
   async function claimDue(lanes: LaneRoom[]): Promise<RecipientRow[]> {
     try {
-      if (await isHeldBack()) return [];
+      if (await recorder.isHeldBack()) return [];
       await renewOverdue();
       const now = new Date(clock.now());
       const { claimed, after } = await store.claimDueRecipients({
@@ -185,11 +128,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         leaseToken: crypto.randomUUID(),
         lanes,
       });
-      wroteAt = clock.elapsed();
+      recorder.noteWrite();
       for (const [lane, account] of Object.entries(after)) turns.set(lane, account);
       return claimed;
     } catch (error) {
-      noteStoreFailed();
+      recorder.noteFailure();
       throw error;
     }
   }
@@ -200,7 +143,6 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     return Math.max(0, outages.room(lane, capacity) - inHand.of(lane));
   };
   const free = (lane: string) => room(lane, CLAIMED_PER_CONNECTION);
-  const leaseUntil = () => new Date(clock.now() + LEASE_MS);
 
   const work = startWork<Item>({
     name: "outbound",
@@ -224,8 +166,9 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     // A lane that went down counts, because the time of its next probe is known only now.
     waiting: () => routes.lanes.some((lane) => outages.until(lane) !== null || (behind.has(lane) && free(lane) > 0)),
     async nextDue() {
+      const claimAgainAt = recorder.claimAgainAt();
+      if (claimAgainAt) return claimAgainAt;
       const now = clock.now();
-      if (heldBackUntil !== null) return new Date(now + RECORD_RETRY_MS);
       const times: (Date | number | null)[] = routes.lanes.map(outages.until).filter((until) => until && until > now);
       const dues = await Promise.all(routes.lanes.map((lane) => store.nextRecipientDue([lane])));
       for (const [i, lane] of routes.lanes.entries()) {
@@ -264,8 +207,8 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         leave ??= await waitForRoom(recipient, bytes);
         // While it waited, it may have been paused, or its lease may have ended.
         if (!leave || (waits && (await store.agentOfLeased(recipient)) === null)) {
-          const at = new Date(clock.now() + (leave || closed ? 0 : NO_ROOM_RETRY_MS));
-          await record(recipient, { kind: "released", at, error: null });
+          const at = new Date(clock.now() + (leave || closing.signal.aborted ? 0 : NO_ROOM_RETRY_MS));
+          await recorder.record(recipient, { kind: "released", at, error: null });
           return;
         }
       }
@@ -282,11 +225,11 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         }
         if (isOver) return { kind: "released", at: new Date(clock.now()), error: null };
         log.error("outbound.try_failed", { message: messageId, recipient: recipient.n }, error);
-        return settle(recipient, { kind: "unknown", error: "The server ran into an unexpected error; see its log." });
+        return unexpected(recipient);
       });
       // Its lease ends, and mail that has left is in the journal or must be.
       if (isOver && outcome.kind !== "sent") return;
-      if (await record(recipient, outcome)) tell(recipient, outcome);
+      if (await recorder.record(recipient, outcome)) tell(recipient, outcome);
       else if (outcome.kind !== "released")
         log.warn("outbound.lease_lost", { message: messageId, recipient: recipient.n, lane, outcome: outcome.kind });
     } catch (error) {
@@ -307,194 +250,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       if (isOver) return true;
       log.error("outbound.gate_failed", { message: recipient.messageId, recipient: recipient.n }, error);
       const at = new Date(clock.now() + OWN_RETRY_MS);
-      await record(recipient, { kind: "released", at, error: "The gate could not be asked; see the server's log." });
+      const problem = "The gate could not be asked; see the server's log.";
+      await recorder.record(recipient, { kind: "released", at, error: problem });
       return true;
     }
-  }
-
-  /**
-   * Records an outcome, however long the store is away: otherwise mail that the next host has accepted would be sent
-   * twice. Returns false if the recipient has passed to another claimer, or is gone.
-   */
-  async function record(recipient: RecipientRow, outcome: RecipientOutcome): Promise<boolean> {
-    const { messageId, n, leaseToken } = recipient;
-    const entry = { recipient: { messageId, n, leaseToken }, outcome, at: new Date(clock.now()) };
-    // A note survives a crash of this process, but not of the machine: only `sync` waits for the disk.
-    if (outcome.kind === "sent" && outcome.method === "smtp") journal.note(entry);
-    const cancelSync = clock.after(RECORD_SLOW_MS, () => journal.sync());
-    const keep = () => journal.keep(entry);
-    for (;;) {
-      const cancelKeep = clock.after(RECORD_LATE_MS, keep);
-      try {
-        const status = await store.finishRecipient(recipient, outcome, entry.at);
-        wroteAt = clock.elapsed();
-        journal.remove(entry);
-        return status !== null;
-      } catch (error) {
-        noteStoreFailed();
-        keep();
-        log.error("outbound.record_failed", { message: messageId, recipient: n }, error);
-        if (closed) throw error;
-        const isTemporary = error instanceof Failure && error.code === "unavailable";
-        await pause(isTemporary ? RECORD_RETRY_MS : RECORD_RETRY_LONG_MS);
-      } finally {
-        cancelKeep();
-        cancelSync();
-      }
-    }
-  }
-
-  const pause = (ms: number) => new Promise<void>((resolve) => clock.after(ms, resolve));
-
-  /**
-   * Waits until the store takes writes and every outcome is recorded. Returns whether the recipient is still leased to
-   * this process: its lease may have ended meanwhile, and another node may have sent it.
-   */
-  async function mayHandOver(recipient: RecipientRow): Promise<boolean> {
-    if (journal.size() === 0 && clock.elapsed() - wroteAt < WRITE_FRESH_MS) return true;
-    for (; !closed; await pause(RECORD_RETRY_MS))
-      try {
-        const isOurs = await store.renewLease(recipient, leaseUntil());
-        wroteAt = clock.elapsed();
-        if (!isOurs || journal.size() === 0) return isOurs;
-      } catch (error) {
-        noteStoreFailed();
-        log.warn("outbound.store_awaited", { message: recipient.messageId, recipient: recipient.n }, error);
-      }
-    return false;
-  }
-
-  /** Whether a message may still leave. Throws while the store is away. */
-  async function isStillDue(recipient: RecipientRow, work: OutboundWork): Promise<boolean> {
-    const agent = await store.agentOfLeased(recipient);
-    if (agent === null) return false;
-    return sameGate(agent, work.agent) || !(await isHeldNow(recipient, { ...work, agent }));
-  }
-
-  async function attempt(recipient: RecipientRow, work: OutboundWork, knownAt: number): Promise<RecipientOutcome> {
-    if (work.message.status === "rejected" || work.message.status === "expired_rejected")
-      return settle(recipient, { kind: "refused", reply: "554 5.7.1 Rejected by a reviewer; nothing was sent" });
-    // The approved message leaves byte for byte, or not at all.
-    const { content, contentHash, original, reviewedAt } = work.message;
-    // It waited under its lease, where the edit could not reach it.
-    if (reviewedAt && original !== null && !isAddressed(content, recipient.address))
-      return settle(recipient, { kind: "refused", reply: "554 5.7.1 Removed by a reviewer; nothing was sent" });
-    if (reviewedAt && (await contentHashOf(content, work.raw)) !== contentHash)
-      return settle(recipient, { kind: "refused", reply: "554 5.6.0 This is not what was approved; nothing was sent" });
-    const found = await store.findMailbox(recipient.address, options.sharedDomain);
-    if (found.kind === "mailbox") return deliverLocally(recipient, work, found.id);
-    if (found.kind !== "foreign")
-      return settle(recipient, { kind: "refused", reply: "550 5.1.1 No such mailbox here" });
-    const own = recipient.lane === localLane ? routes.laneFor(domainOf(work.agent.id)) : recipient.lane;
-    if (own === captureLane) return { kind: "sent", method: "capture", status: "sent", reply: null };
-    const upstream = own === null ? undefined : upstreams.get(own);
-    if (own === null || !upstream)
-      return settle(recipient, {
-        kind: "refused",
-        reply: "554 5.4.4 No upstream is configured for mail to other servers",
-      });
-    const raw = await outsideForm(work);
-    if (!(await mayHandOver(recipient)))
-      return { kind: "released", at: new Date(clock.now()), error: "The store was away; nothing was sent." };
-    const returnPath = options.returnPaths.make(recipient.messageId, recipient.n);
-    const tooLong = new AbortController();
-    const cancelEnd = clock.after(TRY_MS, () => tooLong.abort());
-    const signal = AbortSignal.any([breakOff.signal, tooLong.signal]);
-    const mayBegin = async () => clock.elapsed() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
-    const envelope = { from: returnPath, to: recipient.address };
-    const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
-    const encoded = async () => {
-      const bytes = await options.sevenBit(work.message, work.raw);
-      return bytes === null
-        ? ({ kind: "eight-bit" } as const)
-        : send(await outsideForm({ ...work, raw: asBuffer(bytes) }));
-    };
-    const outcome = await send(raw)
-      .then((first) => (first.kind === "eight-bit" ? encoded() : first))
-      .finally(cancelEnd);
-    // It could not be encoded.
-    if (outcome.kind === "eight-bit")
-      return settle(recipient, { kind: "refused", reply: `${upstream.settings.name} takes no 8-bit mail` });
-    if (outcome.kind === "withdrawn") return { kind: "released", at: new Date(clock.now()), error: null };
-    if (outcome.kind === "unreachable") {
-      if (!closed) {
-        outages.down(own, outcome.error);
-        log.warn("upstream.unreachable", { upstream: upstream.settings.name, error: outcome.error });
-      }
-    } else if (outages.up(own)) log.info("upstream.reachable", { upstream: upstream.settings.name });
-    const settled = settle(recipient, outcome);
-    if (settled.kind !== "sent") return settled;
-    const { emailMessageId: messageId } = work.message;
-    const providerId = providerIdOf(settled.reply, { messageId, recipient: recipient.address, sender: returnPath });
-    return { ...settled, providerId, sentAs: renamedMessageId(providerId, upstream.settings.host) };
-  }
-
-  /** Delivers mail to a mailbox of this server, as if it had come from outside. */
-  async function deliverLocally(
-    recipient: RecipientRow,
-    work: OutboundWork,
-    mailbox: string,
-  ): Promise<RecipientOutcome> {
-    const envelope = {
-      mailFrom: work.message.content.from.address,
-      rcptTo: [recipient.address],
-      remoteAddress: "127.0.0.1",
-      helo: options.hostname,
-      protocol: "ESMTP",
-      receivedAt: new Date(clock.now()),
-    };
-    try {
-      await options.receive(envelope, [{ address: recipient.address, mailbox }], work.raw, {
-        domain: domainOf(work.message.content.from.address),
-      });
-      return { kind: "sent", method: "relay", status: "delivered", reply: null };
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error;
-      const [basic, enhanced] = error.smtp;
-      const reply = `${basic} ${enhanced} ${error.message}`;
-      return settle(recipient, { kind: basic < 500 ? "deferred" : "refused", reply });
-    }
-  }
-
-  /** The message as other servers get it: signed, with the From that its published keys permit. */
-  async function outsideForm({ message, raw }: OutboundWork): Promise<Uint8Array> {
-    const now = new Date(clock.now());
-    const from = message.content.from;
-    const domain = domainOf(from.address);
-    const keys = await options.signingKeys(domain);
-    const { fromDomain } = options;
-    if (fromDomain === null || fromDomain === domain || (await options.isPublished(keys)))
-      return signDkim(raw, keys.keys, now);
-    const kindOf = async (local: string) =>
-      (await store.findMailbox(`${local}@${fromDomain}`, options.sharedDomain)).kind;
-    // Only the operator's agents keep bare names: at that domain, a bare name may belong to a person, or to another
-    // account's agent.
-    const isOperators = (await store.firstUser())?.id === message.userId;
-    const local = viaLocalPart(from.address, !isOperators || (await kindOf("postmaster")) !== "foreign");
-    // Another person's or agent's mailbox must not appear to be the sender.
-    if (local === null || (await kindOf(local)) === "mailbox") return signDkim(raw, keys.keys, now);
-    const via = sendVia(raw, { agent: from, local, fromDomain });
-    return signDkim(via, (await options.signingKeys(fromDomain)).keys, now);
-  }
-
-  function settle(recipient: RecipientRow, outcome: SendOutcome): RecipientOutcome {
-    const now = clock.now();
-    if (outcome.kind === "accepted") return { kind: "sent", method: "smtp", status: "sent", reply: outcome.reply };
-    if (outcome.kind === "unreachable") {
-      // It keeps its place in the queue, and readiness sees how long it has waited.
-      const at = recipient.attempts === 0 ? recipient.updatedAt : new Date(now);
-      return { kind: "released", at, error: outcome.error };
-    }
-    const reply = "reply" in outcome ? outcome.reply : null;
-    const error = "error" in outcome ? outcome.error : null;
-    if (outcome.kind === "refused") {
-      // A reply from before the recipient was named says nothing about it, whatever its words.
-      const suppress = !outcome.isOfSender && isHardBounce({ status: null, diagnostic: reply ?? "" });
-      return { kind: "failed", reply, error, suppress };
-    }
-    const delay = retryDelay(recipient.attempts + 1, random());
-    if (delay !== null) return { kind: "retry", at: new Date(now + delay), reply, error };
-    return { kind: "failed", reply, error: error ?? "It was put off for three days, then given up.", suppress: false };
   }
 
   function tell(recipient: RecipientRow, outcome: RecipientOutcome): void {
@@ -528,10 +287,10 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     cancelRenewal = clock.after(RENEW_MS, () => {
       renew()
         .catch((error) => {
-          noteStoreFailed();
+          recorder.noteFailure();
           log.error("outbound.renew_failed", {}, error);
         })
-        .finally(() => closed || renewLater());
+        .finally(() => closing.signal.aborted || renewLater());
     });
   };
   renewLater();
@@ -546,7 +305,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
 
   return {
     reserve(lane, bytes) {
-      if (closed || behind.has(lane) || room(lane, RESERVED_PER_CONNECTION) === 0) return null;
+      if (closing.signal.aborted || behind.has(lane) || room(lane, RESERVED_PER_CONNECTION) === 0) return null;
       if (reservedBytes > 0 && reservedBytes + bytes > RESERVED_BYTES_MAX) return null;
       inHand.add(lane, +1);
       reservedBytes += bytes;
@@ -559,7 +318,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
     leaseUntil,
     take(recipient, known) {
       // The store has just written the recipient.
-      wroteAt = clock.elapsed();
+      recorder.noteWrite();
       work.take({ recipient, work: known });
     },
     outage: (lane) => outages.reason(lane),
@@ -573,7 +332,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       ),
     drain: () => work.drain(),
     async close(graceMs) {
-      closed = true;
+      closing.abort();
       unsubscribe();
       for (const room of rooms.values()) room.close();
       cancelRenewal();
@@ -585,8 +344,4 @@ export function startDispatch(options: DispatchOptions): Dispatch {
       isOver = true;
     },
   };
-}
-
-function isAddressed({ to, cc, bcc }: OutboundContent, address: string): boolean {
-  return [...to, ...cc, ...bcc].some((one) => one.address.toLowerCase() === address.toLowerCase());
 }
