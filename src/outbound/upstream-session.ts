@@ -1,7 +1,7 @@
 /** One connection to an upstream: set up, used for transactions, closed. Knows at every failure what was sent. */
 import { isAscii } from "node:buffer";
 import type { Socket } from "node:net";
-import { Readable } from "node:stream";
+import { Readable, type Transform } from "node:stream";
 import { createSecureContext, rootCertificates, type SecureContext, TLSSocket } from "node:tls";
 import type { NodemailerError } from "nodemailer";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
@@ -36,6 +36,9 @@ export type TransactionOutcome = SendOutcome | EightBit | { kind: "stale"; error
  * server must not deliver (RFC 5321 4.1.1.4); from `dot` on, the server may have the whole message.
  */
 type Phase = "envelope" | "body" | "dot";
+
+/** Bytes of a message written at a time. */
+const PIECE_BYTES = 64 * 1024;
 
 /** The wait for the answer to QUIT, which nothing depends on. */
 const QUIT_MS = 1_000;
@@ -260,9 +263,10 @@ function wantsSignIn(error: NodemailerError | null): boolean {
 }
 
 /**
- * The message as nodemailer reads it. It reports how far it got, and holds the final dot back until the kernel has the
- * body and one more look at the socket shows no close. Nodemailer writes both at once, so a server that hangs up
- * instead of reading would leave "unknown" when the truth is "not sent".
+ * The message as nodemailer reads it. It is written in pieces, because nodemailer looks at every byte for dots to stuff.
+ * It reports how far it got, and holds the final dot back until the kernel has the body and one more look at the socket
+ * shows no close. Nodemailer writes both at once, so a server that hangs up instead of reading would leave "unknown" when
+ * the truth is "not sent".
  */
 class HeldMessage extends Readable {
   constructor(
@@ -276,21 +280,30 @@ class HeldMessage extends Readable {
   /** Nodemailer calls this after the 354; `to` stuffs dots and adds the final one at its end. */
   override pipe<T extends NodeJS.WritableStream>(to: T): T {
     this.reached("body");
-    to.write(this.raw);
-    const finish = () => {
-      if (this.connection.destroyed) return;
-      const socket = this.connection._socket as Socket;
-      // Less than the high-water mark may still wait: "unknown" may then begin a little early, never late.
-      if (socket.writableNeedDrain) {
-        socket.once("drain", finish);
-        return;
-      }
+    this.writeFrom(0, to as unknown as Transform);
+    return to;
+  }
+
+  private writeFrom(at: number, to: Transform): void {
+    if (this.connection.destroyed) return;
+    const end = Math.min(at + PIECE_BYTES, this.raw.length);
+    const isTaken = to.write(this.raw.subarray(at, end));
+    // The event loop reports a close in the turn between these two.
+    if (end === this.raw.length) setImmediate(() => setImmediate(() => this.finish(to)));
+    else if (isTaken) setImmediate(() => this.writeFrom(end, to));
+    else to.once("drain", () => this.writeFrom(end, to));
+  }
+
+  private finish(to: Transform): void {
+    if (this.connection.destroyed) return;
+    const socket = this.connection._socket as Socket;
+    // Less than the high-water mark may still wait: "unknown" may then begin a little early, never late.
+    if (socket.writableNeedDrain) socket.once("drain", () => this.finish(to));
+    else if (to.writableLength > 0 || to.readableLength > 0) setImmediate(() => this.finish(to));
+    else {
       this.reached("dot");
       to.end();
-    };
-    // The event loop reports a close in the turn between these two.
-    setImmediate(() => setImmediate(finish));
-    return to;
+    }
   }
 }
 

@@ -88,6 +88,8 @@ describe("bytes arrive as they are:", () => {
       ]),
     ],
     ["256 KiB of dots and lines", Buffer.from("..\r\n.x\r\n".repeat(32 * 1024))],
+    // No power of two divides these seven bytes, so pieces end everywhere between a line end and its dot.
+    ["2 MB of them, in pieces", Buffer.from(".\r\n..\r\n".repeat(300_000))],
   ];
   for (const [what, raw] of bodies)
     for (const extensions of [["PIPELINING", "8BITMIME"], ...(isAscii(raw) ? [[]] : [])])
