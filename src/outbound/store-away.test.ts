@@ -5,7 +5,9 @@ import { claimRecipients } from "../../test/store/rows.ts";
 import { startTestApp } from "../../test/support/app.ts";
 import { cuttableLine } from "../../test/support/line.ts";
 import { testPostgres } from "../../test/support/postgres.ts";
+import { until } from "../../test/support/until.ts";
 import { TestClock } from "../util/clock.ts";
+import { Failure } from "../util/errors.ts";
 import { type Log, silentLog } from "../util/log.ts";
 
 /** Collects the log's events, and lets a test wait for one. */
@@ -140,6 +142,7 @@ test("a database that answers nothing any more: the outcome is in the journal, r
   const journal = join(it.dataDir, "outcomes.journal");
   // At once: a process killed the next moment leaves nothing else.
   while (!(await Bun.file(journal).text()).includes(mail.id)) await turn();
+  expect(mail.watched.seen).not.toContain("outbound.record_failed");
   const ready = fetch(`${it.app.httpUrl}/api/ready`);
   let isAnswered = false;
   void ready.finally(() => {
@@ -226,4 +229,58 @@ test("an outcome whose lease has passed to another node is not logged as sent", 
   mail.answer();
   await watched.until("outbound.lease_lost");
   expect(watched.seen).not.toContain("outbound.sent");
+}, 30_000);
+
+/** Two mails in hand: the first has left and its outcome cannot be recorded; the second waits for that. */
+async function heldByOutcome(clock: TestClock) {
+  const mail = await inHand(clock);
+  const { store } = mail.it.app;
+  const { finishRecipient, renewLease } = store;
+  let renewals = 0;
+  store.finishRecipient = () => Promise.reject(new Failure("unavailable", "The disk is full."));
+  store.renewLease = (...asked) => {
+    renewals++;
+    return renewLease(...asked);
+  };
+  mail.answer();
+  await mail.watched.until("outbound.record_failed");
+  const second = { to: ["bob@outside.example"], subject: "Next", body: "Hello" };
+  await mail.it.api("POST", "/api/v1/send", second, { prefer: "respond-async" });
+  const isOver = () => mail.smtp.messages.length > 1;
+  await until("the second mail waits", () => renewals > 0 || isOver());
+  return {
+    ...mail,
+    recover() {
+      store.finishRecipient = finishRecipient;
+    },
+    recipients: () => mail.smtp.messages.flatMap(({ to }) => to),
+  };
+}
+
+test("while an outcome cannot be recorded, no other mail is handed over", async () => {
+  const clock = new TestClock();
+  await using mail = await heldByOutcome(clock);
+  clock.advance(1_000);
+  await mail.watched.until("outbound.record_failed", 2);
+  expect(mail.recipients()).toEqual(["ann@outside.example"]);
+  mail.recover();
+  while (mail.watched.seen.filter((event) => event === "outbound.sent").length < 2) {
+    clock.advance(1_000);
+    await turn();
+  }
+  expect(mail.recipients()).toEqual(["ann@outside.example", "bob@outside.example"]);
+}, 30_000);
+
+test("mail whose lease passed to another node while it waited is not handed over", async () => {
+  const clock = new TestClock();
+  await using mail = await heldByOutcome(clock);
+  const late = new Date(clock.now() + 10 * 60_000);
+  const lanes = [{ lane: "upstream", free: 10 }];
+  const claim = { now: late, leaseUntil: late, leaseToken: "another", lanes };
+  expect(await claimRecipients(mail.it.app.store, claim)).toHaveLength(2);
+  mail.recover();
+  clock.advance(1_000);
+  await mail.watched.until("outbound.lease_lost");
+  await mail.it.app.drain();
+  expect(mail.recipients()).toEqual(["ann@outside.example"]);
 }, 30_000);
