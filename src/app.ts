@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statfsSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { version } from "../package.json" with { type: "json" };
 import { createGatekeeper } from "./approval/gatekeeper.ts";
@@ -8,6 +8,7 @@ import { createApprovalTokens } from "./approval/token.ts";
 import { migrations } from "./assets.ts";
 import type { Config } from "./config.ts";
 import { startDomainWatch } from "./domains/watch.ts";
+import { giveUpUnlessAnswered, health } from "./health.ts";
 import { startHttp } from "./http/server.ts";
 import { createSignInMail } from "./http/sign-in/mail.ts";
 import { createSignInLink } from "./http/sign-in/routes.ts";
@@ -60,19 +61,8 @@ const STOP_LATE_MS = 1_000;
 const WEBHOOK_GRACE_MS = 3_000;
 /** An attempt that an upstream answers slowly is broken off, and repeated after the restart. */
 const OUTBOUND_GRACE_MS = 5_000;
-/** How often a stopping server checks whether its store still answers. */
-const STOP_LOOK_MS = 5_000;
 /** How often expired rows are deleted. */
 const SWEEP_INTERVAL_MS = 15 * 60_000;
-/** With less free space, the store may fail at any moment. */
-const DISK_FREE_BYTES_MIN = 100 * 1024 * 1024;
-/** With more of the files open that the process may have, it may soon take no connection any more. */
-const OPEN_FILES_SHARE_MAX = 0.9;
-/** How long readiness waits for the store. */
-const STORE_ANSWER_MS = 3_000;
-/** If a due delivery has not been taken for this long, the workers have stalled. */
-const QUEUE_AGE_MS_MAX = 5 * 60_000;
-
 /** The outside world, replaceable in tests. */
 export interface Seams {
   clock: Clock;
@@ -471,81 +461,6 @@ async function sendTestMail(receive: Receive, agent: AgentRow, config: Config, c
   return { messageId: id };
 }
 
-/** Checks whether the server is ready. `reasons` has one sentence for each obstacle; empty if it is ready. */
-async function health(store: Store, config: Config, clock: Clock): Promise<{ ok: boolean; reasons: string[] }> {
-  const reasons: string[] = [];
-  const now = new Date(clock.now());
-  try {
-    const look = async () => {
-      await store.probeWrite(now);
-      return [await store.queueState(now), await store.outboundState(now)] as const;
-    };
-    const [deliveries, outbound] = await inTime(look(), clock);
-    const tooOld = ({ oldestDueAt }: { oldestDueAt: Date | null }) =>
-      oldestDueAt !== null && now.getTime() - oldestDueAt.getTime() > QUEUE_AGE_MS_MAX;
-    const fault = store.fault();
-    if (fault !== null) reasons.push(fault);
-    if (tooOld(deliveries)) reasons.push("Webhook deliveries have been due for more than five minutes.");
-    if (tooOld(outbound)) reasons.push("Outbound mail has been due for more than five minutes.");
-  } catch {
-    reasons.push(store.fault() ?? "The store does not accept writes.");
-  }
-  if ((openFilesShare() ?? 0) > OPEN_FILES_SHARE_MAX)
-    reasons.push("Almost as many connections and files are open as the system allows this process (ulimit -n).");
-  const free = freeBytes(config.dataDir);
-  if (free === null) reasons.push("The data folder cannot be read.");
-  else if (free < DISK_FREE_BYTES_MIN) reasons.push("Less than 100 MiB of disk are free.");
-  return { ok: reasons.length === 0, reasons };
-}
-
-/** The share of the files that this process may open and has open, sockets included; null if the system does not tell. */
-function openFilesShare(): number | null {
-  try {
-    const [, most] = /^Max open files +(\d+)/m.exec(readFileSync("/proc/self/limits", "latin1")) ?? [];
-    return most === undefined ? null : readdirSync("/proc/self/fd").length / Number(most);
-  } catch {
-    return null;
-  }
-}
-
-function freeBytes(folder: string): number | null {
-  try {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  } catch {
-    return null;
-  }
-}
-
-/**
- * Gives up the store once it stops answering, so that a stopping server does not wait for a store that may never
- * return. Everything the server has promised is stored or in the journal. Returns a function that ends the checks.
- */
-function giveUpUnlessAnswered(store: ThreadedStore, clock: Clock, log: Log): () => void {
-  let cancel = () => {};
-  let isOver = false;
-  const later = () => {
-    cancel = clock.after(STOP_LOOK_MS, async () => {
-      try {
-        await inTime(
-          store.probeWrite(new Date(clock.now())).catch(() => {}),
-          clock,
-        );
-        if (!isOver) later();
-      } catch (error) {
-        if (isOver) return;
-        log.error("store.given_up", {}, error);
-        store.giveUp();
-      }
-    });
-  };
-  later();
-  return () => {
-    isOver = true;
-    cancel();
-  };
-}
-
 /**
  * Returns the clock that the server uses. Nodes on one Postgres share the database's clock: if a node's own clock were
  * late, the other nodes would see its leases as expired from the start, and would send its mail again.
@@ -557,14 +472,6 @@ async function serverClock(store: Store, own: Clock, log: Log, closers: (() => u
   });
   closers.push(() => clock.close());
   return clock;
-}
-
-/** Rejects if the store does not answer in time: a dead connection breaks only after many minutes. */
-function inTime<T>(answer: Promise<T>, clock: Clock): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.after(STORE_ANSWER_MS, () => reject(new Error("The store does not answer.")));
-    answer.then(resolve, reject).finally(cancel);
-  });
 }
 
 function keepSwept(store: Store, config: Config, clock: Clock, log: Log, closers: (() => unknown)[]) {

@@ -19,6 +19,7 @@ const arrows: Record<string, string[]> = {
   verdict: ["mail"],
   message: ["util", "net", "mail", "reserved-names"],
   store: ["util", "wire", "mail"],
+  health: ["util", "config", "store"],
   "master-key": ["util", "store", "vault"],
   accounts: ["util", "store", "vault"],
   inbound: ["util", "net", "mail", "message", "return-path", "store"],
