@@ -1,4 +1,5 @@
 import { E2AClient } from "../../sdks/typescript/src/index.ts";
+import { ValueResponse } from "../util/value-response.ts";
 import { Api, type Who } from "./api.ts";
 
 /** Calls of the API normally end long before this. */
@@ -14,6 +15,11 @@ export function localApi(request: Request, url: URL, ask: (request: Request) => 
     timeoutMs: TIMEOUT_MS,
     retries: 0,
     webSocket: false,
+    readJson: async (response) => {
+      if (response instanceof ValueResponse) return response.value;
+      const text = await response.text();
+      return text === "" ? null : JSON.parse(text);
+    },
   });
   return new Api({ client, who: async () => who, defaultAgent: null });
 }

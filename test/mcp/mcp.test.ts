@@ -297,6 +297,31 @@ test("a batch whose answers are too long is answered in part, and the rest of it
   expect((await it.api("GET", "/api/v1/messages")).body.messages).toEqual([]);
 });
 
+test("what a call has read counts as long as the call waits, and no longer", async () => {
+  await using it = await startTestApp({ set: { "http.max_bytes_in_hand": "32MiB" } });
+  const picture = { ...whoami, params: await withPicture(it, 3_000_000) };
+  const begun = Promise.withResolvers<void>();
+  const { listMessages } = it.app.store;
+  it.app.store.listMessages = (...asked) => {
+    begun.resolve();
+    return listMessages(...asked);
+  };
+  // Marks it read: the call waits for the next one.
+  await it.api("GET", `/api/v1/agents/my-bot@e2a.localhost/messages/${picture.params.arguments.message_id}`);
+  const wait = { ...whoami, id: 2, params: { name: "wait_for_message", arguments: { timeout_seconds: 50 } } };
+  const waiting = post(it, [picture, wait]);
+  await begun.promise;
+  const another = (await post(it, picture)).body.result;
+  expect([another.isError, another.content[0].text]).toEqual([
+    true,
+    expect.stringContaining("Too many of your large requests are in progress."),
+  ]);
+  await it.api("POST", "/api/v1/send", { to: ["my-bot@e2a.localhost"], subject: "s", body: "b" });
+  const [first, second] = (await waiting).body;
+  expect([first.result.structuredContent.shown_as, second.result.isError ?? false]).toEqual(["picture", false]);
+  expect((await post(it, picture)).body.result.structuredContent.shown_as).toBe("picture");
+});
+
 test("a body may not be larger than the API's", async () => {
   await using it = await startTestApp({ set: { "http.max_body_size": "64KiB" } });
   const big = await post(it, " ".repeat(70_000));

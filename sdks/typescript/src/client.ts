@@ -1,6 +1,6 @@
 import { variable } from "./environment.ts";
 import { E2AError } from "./errors.ts";
-import { type CallOptions, type Fetch, Http, type PostOptions, type RetryPolicy } from "./http.ts";
+import { type CallOptions, type Fetch, Http, type PostOptions, type RetryPolicy, readJson } from "./http.ts";
 import { type ListenOptions, listen } from "./listen.ts";
 import type { Message } from "./message.ts";
 import { Account, Keys, Secrets, Sessions } from "./resources/account.ts";
@@ -32,6 +32,8 @@ export interface ClientOptions {
   fetch?: Fetch | undefined;
   /** Default: the global `WebSocket`. If there is none, or with `false`, `listen` uses long polls. */
   webSocket?: WebSocketConstructor | false | undefined;
+  /** Reads the JSON of an answer, null if it has no body. Default: `JSON.parse` of its text. */
+  readJson?: ((response: Response) => Promise<unknown>) | undefined;
 }
 
 const LOCAL_SERVER = "http://127.0.0.1:8080";
@@ -80,6 +82,7 @@ export class E2AClient {
       timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       retries: options.retries ?? RETRIES,
       headers: options.headers ?? {},
+      readJson: options.readJson ?? readJson,
     });
     const global = (globalThis as { WebSocket?: WebSocketConstructor }).WebSocket;
     this.#webSocket = (options.webSocket ?? global) || null;

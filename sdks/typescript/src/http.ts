@@ -47,6 +47,14 @@ export interface HttpOptions {
   timeoutMs: number;
   retries: number | RetryPolicy;
   headers: Readonly<Record<string, string>>;
+  /** Reads an answer's JSON; a SyntaxError if it is none. */
+  readJson: (response: Response) => Promise<unknown>;
+}
+
+/** An answer's JSON; null if it has no body. */
+export async function readJson(response: Response): Promise<unknown> {
+  const text = await response.text();
+  return text === "" ? null : JSON.parse(text);
 }
 
 export type QueryValues = Readonly<Record<string, unknown>>;
@@ -79,12 +87,11 @@ export class Http {
   /** Resolves with an answer's JSON; null if it has no body. */
   async json<T>(path: string, request: Request = {}, options: PostOptions = {}): Promise<T> {
     return this.send(path, request, options, async (response) => {
-      const text = await response.text();
-      if (text === "") return null as T;
       try {
-        return JSON.parse(text) as T;
-      } catch {
-        throw apiError(problemOf(response, ""), this.options.origin);
+        return (await this.options.readJson(response)) as T;
+      } catch (error) {
+        if (error instanceof SyntaxError) throw apiError(problemOf(response, ""), this.options.origin);
+        throw error;
       }
     });
   }

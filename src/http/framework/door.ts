@@ -192,6 +192,7 @@ export function createDoor(options: DoorOptions) {
           return request.signal.aborted;
         },
         isPage,
+        isInner: server === null,
         // Made on demand: few routes wait, and each such signal stays attached to `closing` until the server stops.
         get signal() {
           return AbortSignal.any([request.signal, options.closing]);

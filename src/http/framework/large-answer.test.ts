@@ -8,6 +8,8 @@ test("a large answer is made as it is read, and gives its memory back when the r
   let turns = 0;
   let ended = 0;
   const exchange = {
+    isInner: false,
+    method: "GET",
     inPieces(pieces: Iterator<Uint8Array>) {
       return streamOf(
         pieces,

@@ -115,6 +115,8 @@ export interface Exchange {
   readonly clientHasGone: boolean;
   /** Whether the answer, including a failure, is a page for a person in a browser. */
   readonly isPage: boolean;
+  /** Whether this process makes the request itself (`ask`). */
+  readonly isInner: boolean;
   /** Makes another request by this client through the same door: own key or cookie, own limits, own line in the log. */
   ask(request: Request): Promise<Response>;
   /**

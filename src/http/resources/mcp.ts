@@ -1,8 +1,10 @@
-import { Failure } from "../../util/errors.ts";
+import { asFailure, Failure } from "../../util/errors.ts";
+import { ValueResponse } from "../../util/value-response.ts";
 import { isOwnOrigin } from "../framework/identity.ts";
 import { bodyOf } from "../framework/large-answer.ts";
 import { withAttachments } from "../framework/openapi.ts";
-import { type RouteDeps, resource } from "../framework/resource.ts";
+import { problemResponse } from "../framework/problem.ts";
+import { type Exchange, type RouteDeps, resource } from "../framework/resource.ts";
 
 /**
  * The largest request. It is parsed at once, and its calls of the API are written as JSON again: about 10 ms. Models
@@ -32,7 +34,7 @@ export function mcp(deps: RouteDeps) {
         import("../../mcp/http.ts"),
       ]);
       const who = { scope: caller.scope, agent: caller.agentId };
-      const api = localApi(request, exchange.url, (further) => exchange.ask(further), who);
+      const api = localApi(request, exchange.url, (further) => askCounted(exchange, further), who);
       const headers = new Headers(request.headers);
       headers.set("content-type", "application/json");
       const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });
@@ -46,6 +48,25 @@ export function mcp(deps: RouteDeps) {
     },
     withAttachments(REQUEST_BYTES_MAX),
   );
+}
+
+/**
+ * Makes a request of the API, and counts its answer until the call ends: tools keep what they have read, and may then
+ * wait for news or their turn. Answers `overloaded` if the caller's calls keep too much already.
+ */
+async function askCounted(exchange: Exchange, request: Request): Promise<Response> {
+  const response = await exchange.ask(request);
+  try {
+    if (response instanceof ValueResponse) {
+      exchange.reserve(response.chars);
+      return response;
+    }
+    const bytes = await response.arrayBuffer();
+    exchange.reserve(bytes.byteLength);
+    return new Response(response.body === null ? null : bytes, response);
+  } catch (error) {
+    return problemResponse(asFailure(error), exchange.id);
+  }
 }
 
 /**
