@@ -242,6 +242,7 @@ export function createStore(engine: Engine) {
     // If this is forgotten, a new identical request counts as a repetition: at worst one mail too few, never one twice.
     noteAnswered: forgettable(outbound.noteAnswered),
     getOutbound: scan(outbound.getOutbound),
+    briefOutbound: lookUp(outbound.briefOutbound),
     outboundBytes: scan(outbound.outboundBytes),
     listOutbound: scan(outbound.listOutbound),
     cancelOutbound: write(outbound.cancelOutbound),

@@ -2,7 +2,7 @@ import { Type } from "@sinclair/typebox";
 import { attachedFiles } from "../../approval/attached-files.ts";
 import { reviewOf } from "../../approval/reviews.ts";
 import type { Approval } from "../../approval/token.ts";
-import type { Outbound } from "../../store/outbound/outbound.ts";
+import type { BriefOutbound, Outbound } from "../../store/outbound/outbound.ts";
 import { download } from "../framework/download.ts";
 import { type Given, query } from "../framework/input.ts";
 import { operation } from "../framework/openapi.ts";
@@ -11,7 +11,7 @@ import { approvalPage, type Outcome, outcomePage, REASON_CHARS_MAX } from "./app
 
 type Action = Approval["action"];
 /** A token whose message waits for its decision, or the outcome to show instead. */
-type Looked = { approval: Approval; outbound: Outbound } | { outcome: Outcome };
+type Looked = { approval: Approval; message: BriefOutbound["message"] } | { outcome: Outcome };
 
 const LinkQuery = query(
   {
@@ -59,7 +59,7 @@ export function approvalLinks(deps: RouteDeps) {
   async function look(token: string, action: Action): Promise<Looked> {
     const read = approvals.read(token, now());
     if (read.kind === "forged" || read.action !== action) return { outcome: { kind: "forged" } };
-    const outbound = await store.heldMessage(read.messageId);
+    const outbound = await store.briefOutbound(read.messageId);
     const isExpired = read.kind === "expired";
     if (!outbound) return { outcome: isExpired ? { kind: "expired", ended: null } : { kind: "gone" } };
     const { message } = outbound;
@@ -75,10 +75,17 @@ export function approvalLinks(deps: RouteDeps) {
     const isReviewer =
       agent.hitlReviewers.includes(read.reviewer) ||
       (await store.findUserByEmail(read.reviewer))?.id === message.userId;
-    return isReviewer ? { approval: read, outbound } : { outcome: { kind: "dismissed" } };
+    return isReviewer ? { approval: read, message } : { outcome: { kind: "dismissed" } };
   }
 
-  async function decidedOutcome({ message }: Outbound): Promise<Outcome> {
+  /** The message that a link is about, with its content; the outcome to show instead if it has changed or is gone. */
+  async function whole({ messageId, contentHash }: Approval): Promise<Outbound | Outcome> {
+    const outbound = await store.heldMessage(messageId);
+    if (!outbound) return { kind: "gone" };
+    return outbound.message.contentHash === contentHash ? outbound : { kind: "superseded", reviewUrl: null };
+  }
+
+  async function decidedOutcome({ message }: BriefOutbound): Promise<Outcome> {
     const messageId = message.id;
     const entry = message.reviewedAt ? await store.decisionAbout(message) : null;
     if (!entry) {
@@ -95,7 +102,8 @@ export function approvalLinks(deps: RouteDeps) {
     const given = tokenOf(link);
     const looked = await look(given, action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
-    const { outbound } = looked;
+    const outbound = await whole(looked.approval);
+    if ("kind" in outbound) return outcomePage(outbound);
     const agent = await store.getAgent(outbound.message.agentId);
     if (!agent) return outcomePage({ kind: "gone" });
     const held = await deps.reviews.of(outbound);
@@ -108,10 +116,12 @@ export function approvalLinks(deps: RouteDeps) {
   async function file(exchange: Exchange, action: Action, index: string, link: LinkToken): Promise<Response> {
     const looked = await look(tokenOf(link), action);
     if ("outcome" in looked) return outcomePage(looked.outcome);
-    const { message } = looked.outbound;
-    const { id, content } = message;
-    const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
     const found = await exchange.withWholeMessage(async () => {
+      const outbound = await whole(looked.approval);
+      if ("kind" in outbound) return null;
+      const { message } = outbound;
+      const { id, content } = message;
+      const wanted = content.attachments.findIndex((attachment) => String(attachment.index) === index);
       const raw = wanted < 0 ? null : await store.outboundBytes(id);
       return raw && (await attachedFiles(message, raw, content.attachments, deps.offload.attachments))[wanted];
     }, "child");
@@ -146,7 +156,7 @@ export function approvalLinks(deps: RouteDeps) {
     if (decided.kind === "superseded") return outcomePage({ kind: "superseded", reviewUrl: null });
     if (decided.kind === "decided") return outcomePage(await decidedOutcome(decided.outbound));
     if (action === "reject") return outcomePage({ kind: "rejected", reason: reason || null });
-    const agent = await store.getAgent(looked.outbound.message.agentId);
+    const agent = await store.getAgent(looked.message.agentId);
     return outcomePage({ kind: "approved", messageId, undoSeconds: agent?.undoSeconds ?? 0 });
   }
 

@@ -6,7 +6,7 @@ import type { AuditAction, AuditRow, DecisionChannel, OutboundRow } from "../sch
 /** Records a decision on a message in its present state. */
 export function* addAudit(
   s: Scope,
-  message: OutboundRow,
+  message: Pick<OutboundRow, "id" | "userId" | "agentId" | "contentHash">,
   entry: {
     action: AuditAction;
     by: string;

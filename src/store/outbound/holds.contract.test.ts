@@ -127,7 +127,7 @@ onEveryDatabase((it) => {
     const { agent, message, id } = await held();
     for (const verdict of [approve, reject])
       expect(await it.store.decideHold(decision(id, { verdict, contentHash: "another" }))).toMatchObject({
-        ...{ kind: "superseded", outbound: { message } },
+        ...{ kind: "superseded", outbound: { message: { id, contentHash: message.contentHash } } },
       });
     expect(await shownIn(agent.userId, id)).toEqual({ status: "pending_approval", recipients: ["held"] });
     expect(await it.store.listAudit(agent.userId, { limit: 9 })).toEqual([]);

@@ -21,6 +21,9 @@ import type {
 import { editedParts } from "./edited-parts.ts";
 import { loopKeys } from "./loop-breaker.ts";
 import {
+  type BriefOutbound,
+  briefColumns,
+  briefOutbound,
   type GateSettings,
   getOutbound,
   isPending,
@@ -63,9 +66,9 @@ export interface Decision {
 export type Decided =
   | { kind: "done"; outbound: Outbound }
   /** It was decided already, or does not wait for a decision. */
-  | { kind: "decided"; outbound: Outbound }
+  | { kind: "decided"; outbound: BriefOutbound }
   /** The message has changed since it was shown. */
-  | { kind: "superseded"; outbound: Outbound };
+  | { kind: "superseded"; outbound: BriefOutbound };
 
 /**
  * Decides a held message, once: a second reviewer learns of the first decision. Approving queues it, with the edit if
@@ -77,12 +80,14 @@ export function* decideHold(s: Scope, decision: Decision): Verb<Decided | null> 
   const { outboundMessages: messages } = s.t;
   const [about] = yield* ask(s.db.select({ agentId: messages.agentId }).from(messages).where(eq(messages.id, id)));
   const agent = about && (yield* lockAgent(s, about.agentId));
-  const [message] = yield* ask(s.locked(s.db.select().from(messages).where(eq(messages.id, id))));
-  if (!agent || !message || (decision.userId !== null && decision.userId !== message.userId)) return null;
-  const outbound = { message, recipients: yield* recipientsOf(s, id) };
-  if (message.status !== "pending_approval") return { kind: "decided", outbound };
-  if (decision.contentHash !== null && decision.contentHash !== message.contentHash)
+  const [brief] = yield* ask(s.locked(s.db.select(briefColumns(s)).from(messages).where(eq(messages.id, id))));
+  if (!agent || !brief || (decision.userId !== null && decision.userId !== brief.userId)) return null;
+  const outbound = { message: brief, recipients: yield* recipientsOf(s, id) };
+  if (brief.status !== "pending_approval") return { kind: "decided", outbound };
+  if (decision.contentHash !== null && decision.contentHash !== brief.contentHash)
     return { kind: "superseded", outbound };
+  const [message] = yield* ask(s.db.select().from(messages).where(eq(messages.id, id)));
+  if (!message) return null;
   const { by, how, ip } = decision;
   if (verdict.kind === "reject") {
     yield* refuse(s, message, "rejected", { by, reason: verdict.reason, now });
@@ -403,11 +408,11 @@ export function* heldMessage(s: Scope, id: string): Verb<Outbound | null> {
 export function* releaseLoop(
   s: Scope,
   input: { userId: string; id: string; by: string; how: DecisionChannel; ip: string | null; now: Date },
-): Verb<(Outbound & { released: number }) | null> {
+): Verb<(BriefOutbound & { released: number }) | null> {
   const { userId, id, now, by, how, ip } = input;
   const { outboundMessages: messages, loopReleases } = s.t;
-  const found = yield* getOutbound(s, userId, id);
-  if (!found) return null;
+  const found = yield* briefOutbound(s, id);
+  if (found?.message.userId !== userId) return null;
   const { agentId, loopKey, status } = found.message;
   if (!loopKey || status !== "pending_approval") return { ...found, released: 0 };
   const agent = yield* lockAgent(s, agentId);
@@ -435,6 +440,6 @@ export function* releaseLoop(
     yield* addAudit(s, message, { action: "release", by, how, ip, detail: null, now });
     yield* tell(s, message, { type: "message.approved", by, how, edited: false }, now);
   }
-  const after = yield* getOutbound(s, userId, id);
+  const after = yield* briefOutbound(s, id);
   return after && { ...after, released: held.length };
 }

@@ -1,4 +1,19 @@
-import { and, desc, eq, gt, gte, inArray, isNotNull, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
+import {
+  and,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  gte,
+  inArray,
+  isNotNull,
+  isNull,
+  lt,
+  ne,
+  or,
+  type SQL,
+  sql,
+} from "drizzle-orm";
 import type { OutboundStatus, OutboundType } from "../../mail.ts";
 import { Failure } from "../../util/errors.ts";
 import { newId } from "../../util/id.ts";
@@ -56,6 +71,11 @@ export interface Outbound {
   message: OutboundRow;
   /** In the order of the message. */
   recipients: RecipientRow[];
+}
+
+/** A message without what it says, which may be megabytes. */
+export interface BriefOutbound extends Omit<Outbound, "message"> {
+  message: Omit<OutboundRow, "content" | "original" | "review">;
 }
 
 /**
@@ -241,7 +261,7 @@ export function* insertOutbound(s: Scope, row: OutboundRow, recipients: Recipien
  */
 export function* tellHeld(
   s: Scope,
-  { message, recipients }: Outbound,
+  { message, recipients }: BriefOutbound,
   hold: Hold,
   loopBegins: boolean,
   now: Date,
@@ -290,6 +310,19 @@ const selectMessage = statement(
 /** An outbound message with its recipients; null if the account has no message of that id. */
 export function* getOutbound(s: Scope, userId: string, id: string): Verb<Outbound | null> {
   const [message] = yield* selectMessage(s, { id, userId });
+  return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
+}
+
+/** The columns of `BriefOutbound`. */
+export function briefColumns({ t }: Scope) {
+  const { content: _content, original: _original, review: _review, ...brief } = getTableColumns(t.outboundMessages);
+  return brief;
+}
+
+/** An outbound message by its id alone, without what it says; null if there is none. */
+export function* briefOutbound(s: Scope, id: string): Verb<BriefOutbound | null> {
+  const { outboundMessages: messages } = s.t;
+  const [message] = yield* ask(s.db.select(briefColumns(s)).from(messages).where(eq(messages.id, id)));
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
 }
 
@@ -403,13 +436,13 @@ export function* cancelOutbound(
   userId: string,
   id: string,
   now: Date,
-): Verb<(Outbound & { cancelled: number }) | null> {
+): Verb<(BriefOutbound & { cancelled: number }) | null> {
   const { outboundRecipients, outboundMessages } = s.t;
   yield* ask(
     s.locked(s.db.select({ id: outboundMessages.id }).from(outboundMessages).where(eq(outboundMessages.id, id))),
   );
-  const before = yield* getOutbound(s, userId, id);
-  if (!before) return null;
+  const before = yield* briefOutbound(s, id);
+  if (before?.message.userId !== userId) return null;
   yield* lockRecipients(s, eq(outboundRecipients.messageId, id));
   const gone = yield* ask(
     s.db
@@ -427,7 +460,7 @@ export function* cancelOutbound(
   );
   if (gone.length > 0) yield* refreshStatus(s, id);
   s.signal({ topic: "outcome", key: id });
-  const after = yield* getOutbound(s, userId, id);
+  const after = yield* briefOutbound(s, id);
   return after && { ...after, cancelled: gone.length };
 }
 

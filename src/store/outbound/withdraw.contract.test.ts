@@ -55,9 +55,10 @@ onEveryDatabase((it) => {
     const done = await undo(userId, id);
     if (done?.kind !== "done") return expect.unreachable();
     // No reviewer was told of it yet, so a notice is still due.
-    expect(done.outbound.message).toEqual({ ...message, noticeDueAt: later(90_000) });
+    const now = await it.store.getOutbound(userId, id);
+    expect(now?.message).toEqual({ ...message, noticeDueAt: later(90_000) });
     expect(done.outbound.recipients).toMatchObject([{ address: bob, status: "held", queue: "held", firstTime: true }]);
-    expect(await it.store.getOutbound(userId, id)).toEqual(done.outbound);
+    expect(now).toMatchObject(done.outbound);
     // Mail that was only held makes no recipient known.
     expect(await strangers(agent.id)).toEqual([bob]);
     expect(await claim(id, minuteMs * 10)).toEqual([]);
@@ -81,14 +82,10 @@ onEveryDatabase((it) => {
   test("an approval with changes taken back: they stay in it, and reviewers are told of the new content", async () => {
     const edit = editTo("Changed", { ...(await approved()).message.content, text: "Changed." });
     const { id, userId, message } = await approved([bob], { verdict: { kind: "approve", edit } });
-    expect(await undo(userId, id)).toMatchObject({
-      kind: "done",
-      outbound: {
-        message: {
-          ...{ status: "pending_approval", subject: "Changed", contentHash: "another hash" },
-          ...{ original: { subject: message.subject }, noticeDueAt: later(90_000) },
-        },
-      },
+    expect(await undo(userId, id)).toMatchObject({ kind: "done" });
+    expect((await it.store.getOutbound(userId, id))?.message).toMatchObject({
+      ...{ status: "pending_approval", subject: "Changed", contentHash: "another hash" },
+      ...{ original: { subject: message.subject }, noticeDueAt: later(90_000) },
     });
     // A reviewer who saw only what the agent wrote cannot decide the edited message.
     expect(await it.store.decideHold(decision(id, { contentHash: message.contentHash }))).toMatchObject({

@@ -2,7 +2,7 @@ import { and, eq, inArray, isNull } from "drizzle-orm";
 import { addAudit, decisionAbout } from "../accounts/audit.ts";
 import { ask, type Scope, type Verb } from "../engine/engine.ts";
 import type { DecisionChannel, OutboundRow } from "../schema.ts";
-import { getOutbound, lockAgent, type Outbound, recipientsOf, tellHeld } from "./outbound.ts";
+import { type BriefOutbound, briefColumns, briefOutbound, lockAgent, recipientsOf, tellHeld } from "./outbound.ts";
 import { lockRecipients } from "./queue.ts";
 
 const MINUTE_MS = 60_000;
@@ -20,13 +20,13 @@ export interface Withdrawal {
 }
 
 export type Withdrawn =
-  | { kind: "done"; outbound: Outbound }
+  | { kind: "done"; outbound: BriefOutbound }
   /** It already waits for a decision. */
-  | { kind: "waiting"; outbound: Outbound }
+  | { kind: "waiting"; outbound: BriefOutbound }
   /** At least one recipient is being tried, or was. */
-  | { kind: "leaving"; outbound: Outbound }
+  | { kind: "leaving"; outbound: BriefOutbound }
   /** There is no person's approval: never held, rejected, cancelled, or decided by expiry. */
-  | { kind: "not_approved"; outbound: Outbound };
+  | { kind: "not_approved"; outbound: BriefOutbound };
 
 /**
  * Takes a person's approval back: the message waits again as before, with its expiry and its reviewers' links, and with
@@ -41,7 +41,7 @@ export function* withdrawApproval(s: Scope, input: Withdrawal): Verb<Withdrawn |
   const { outboundMessages: messages, outboundRecipients } = s.t;
   const [about] = yield* ask(s.db.select({ agentId: messages.agentId }).from(messages).where(eq(messages.id, id)));
   const agent = about && (yield* lockAgent(s, about.agentId));
-  const [message] = yield* ask(s.locked(s.db.select().from(messages).where(eq(messages.id, id))));
+  const [message] = yield* ask(s.locked(s.db.select(briefColumns(s)).from(messages).where(eq(messages.id, id))));
   if (!agent || !message || message.userId !== userId) return null;
   yield* lockRecipients(s, eq(outboundRecipients.messageId, id));
   const recipients = yield* recipientsOf(s, id);
@@ -84,7 +84,7 @@ export function* withdrawApproval(s: Scope, input: Withdrawal): Verb<Withdrawn |
   if (message.hold) yield* tellHeld(s, { message: after, recipients }, message.hold, false, now, by);
   s.signal({ topic: "outcome", key: id });
   s.signal({ topic: "holds", key: "" });
-  const done = yield* getOutbound(s, userId, id);
+  const done = yield* briefOutbound(s, id);
   return done && { kind: "done", outbound: done };
 }
 

@@ -6,7 +6,7 @@ import { listedAttachments } from "../../../outbound/send.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
 import { editedParts } from "../../../store/outbound/edited-parts.ts";
 import type { Decided, Decision, Edit } from "../../../store/outbound/holds.ts";
-import type { Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
+import type { BriefOutbound, Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
 import type { Withdrawn } from "../../../store/outbound/withdraw.ts";
 import type { AuditRow } from "../../../store/schema.ts";
 import { Failure } from "../../../util/errors.ts";
@@ -19,7 +19,7 @@ import { notFound } from "../../framework/problem.ts";
 import { type Exchange, type RouteDeps, resource } from "../../framework/resource.ts";
 import { REASON_CHARS_MAX } from "../../pages/approval-pages.ts";
 import { decider } from "./decider.ts";
-import { ownOutbound, wholeOnWire } from "./outbound.ts";
+import { ownBrief, ownOutbound, wholeOnWire } from "./outbound.ts";
 import { editedPartsOf, providerMessageId } from "./outbound-wire.ts";
 import * as input from "./send-input.ts";
 import { outcomeOf, prefersAsync, submitFailures } from "./submit.ts";
@@ -56,15 +56,14 @@ export function decisions(deps: RouteDeps) {
     content_hash: Type.Optional(contentHash),
   });
 
-  /** Finds a message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
-  async function held(caller: Identity, id: string, seen: string | undefined): Promise<StoredOutbound> {
+  /** Requires a message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
+  async function requireHeld(caller: Identity, id: string, seen: string | undefined): Promise<void> {
     requireDecider(caller);
-    const found = await ownOutbound(store, caller, id);
+    const found = await ownBrief(store, caller, id);
     await deps.answers.named(found.message, caller.proofId);
     if (found.message.status !== "pending_approval") throw await conflictOf({ kind: "decided", outbound: found });
     if (seen !== undefined && seen !== found.message.contentHash)
       throw await conflictOf({ kind: "superseded", outbound: found });
-    return found;
   }
 
   /** Decides in one transaction. Failure `conflict` if the message is decided already, or its content has changed. */
@@ -78,7 +77,8 @@ export function decisions(deps: RouteDeps) {
   async function conflictOf({ kind, outbound }: Exclude<Decided, { kind: "done" }>): Promise<Failure> {
     const { message } = outbound;
     if (kind === "superseded") {
-      const parts = editedPartsOf(message);
+      const whole = await store.getOutbound(message.userId, message.id);
+      const parts = whole ? editedPartsOf(whole.message) : undefined;
       const what = parts && parts.length > 0 ? ` It differs from what the agent wrote in ${parts.join(", ")}.` : "";
       return new Failure("conflict", `content_hash does not match: the message has changed.${what}`, {
         fix: `Look at it again: GET /api/v1/messages/${message.id}.`,
@@ -227,7 +227,8 @@ export function decisions(deps: RouteDeps) {
       "/:id/approve",
       async ({ params, body, caller, exchange, request, set, status }) => {
         const { content_hash: seen, ...changes } = body;
-        const found = await held(caller, params.id, seen);
+        await requireHeld(caller, params.id, seen);
+        const found = await ownOutbound(store, caller, params.id);
         const isBound = Object.keys(changes).length > 0;
         // The answer may wait for the first attempt, with the message in memory.
         exchange.reserve(textLengthOf(found.message.content));
@@ -277,11 +278,11 @@ export function decisions(deps: RouteDeps) {
     .post(
       "/:id/reject",
       async ({ params, body, caller, exchange, request }) => {
-        const found = await held(caller, params.id, body.content_hash);
+        await requireHeld(caller, params.id, body.content_hash);
         const { message } = await decide({
           ...decider(exchange, request),
           userId: caller.user.id,
-          id: found.message.id,
+          id: params.id,
           now: new Date(clock.now()),
           verdict: { kind: "reject", reason: body.reason ?? "" },
           contentHash: body.content_hash ?? null,
@@ -306,7 +307,7 @@ export function decisions(deps: RouteDeps) {
       "/:id/undo",
       async ({ params, caller, exchange, request }) => {
         requireDecider(caller);
-        const { message } = await ownOutbound(store, caller, params.id);
+        const { message } = await ownBrief(store, caller, params.id);
         const after = await store.withdrawApproval({
           ...decider(exchange, request),
           userId: caller.user.id,
@@ -418,7 +419,7 @@ function decisionSentence({ action, decidedBy, how, createdAt }: AuditRow): stri
   return `${decidedBy} ${deeds[action]} at ${at}, ${channels[how]}.`;
 }
 
-function undecidedSentence({ message: { status } }: StoredOutbound): string {
+function undecidedSentence({ message: { status } }: BriefOutbound): string {
   return status === "cancelled"
     ? "The message was cancelled before a decision was made."
     : `The message does not wait for a decision: it is ${status.replaceAll("_", " ")}.`;

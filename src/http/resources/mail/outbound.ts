@@ -1,7 +1,7 @@
 import { type Static, Type } from "@sinclair/typebox";
 import { counterparts } from "../../../approval/attached-files.ts";
 import type { Caller } from "../../../store/accounts/accounts.ts";
-import type { OutboundFilter, Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
+import type { BriefOutbound, OutboundFilter, Outbound as StoredOutbound } from "../../../store/outbound/outbound.ts";
 import type { Store } from "../../../store/store.ts";
 import { Failure } from "../../../util/errors.ts";
 import { Outbound, outboundStatuses } from "../../../wire/outbound.ts";
@@ -151,7 +151,7 @@ export function outbound(deps: RouteDeps) {
     .post(
       "/:id/cancel",
       async ({ params, caller, exchange }) => {
-        const { message } = await ownOutbound(store, caller, params.id);
+        const { message } = await ownBrief(store, caller, params.id);
         const after = await store.cancelOutbound(caller.user.id, message.id, new Date(clock.now()));
         if (!after) throw notFound("outbound message");
         await deps.answers.named(message, caller.proofId);
@@ -182,7 +182,7 @@ export function outbound(deps: RouteDeps) {
       "/:id/release",
       async ({ params, caller, exchange, request }) => {
         requireAccountKey(caller);
-        const { message } = await ownOutbound(store, caller, params.id);
+        const { message } = await ownBrief(store, caller, params.id);
         const after = await store.releaseLoop({
           ...decider(exchange, request),
           userId: caller.user.id,
@@ -217,9 +217,17 @@ export function outbound(deps: RouteDeps) {
  * links decide.
  */
 export async function ownOutbound(store: Store, caller: Caller, id: string): Promise<StoredOutbound> {
-  const found = await store.getOutbound(caller.user.id, id);
+  return requireOwn(await store.getOutbound(caller.user.id, id), caller);
+}
+
+/** Finds an outbound message without what it says; fails like `ownOutbound`. */
+export async function ownBrief(store: Store, caller: Caller, id: string): Promise<BriefOutbound> {
+  return requireOwn(await store.briefOutbound(id), caller);
+}
+
+function requireOwn<Found extends BriefOutbound>(found: Found | null, caller: Caller): Found {
   const isAgents = caller.agentId === found?.message.agentId && found?.message.type !== "notice";
-  if (found && (caller.agentId === null || isAgents)) return found;
+  if (found?.message.userId === caller.user.id && (caller.agentId === null || isAgents)) return found;
   const { code, message } = notFound("outbound message");
   throw new Failure(code, message, {
     fix: "Received messages are at /api/v1/agents/{email}/messages/{id}.",
