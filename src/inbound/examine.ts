@@ -4,7 +4,7 @@ import { singleAuthor } from "../message/author.ts";
 import { type Automation, automationOf } from "../message/automation.ts";
 import { type HeaderBlock, scanHeaders, scanOnce } from "../message/headers.ts";
 import { HtmlBudget } from "../message/html/budget.ts";
-import { type ReadLimits, readMail } from "../message/read.ts";
+import { type ReadLimits, readWords, withNewText } from "../message/read.ts";
 import { isAutomaticSubject, type Report, readReport, tellsFate } from "../message/report/report.ts";
 import { applyTrace, countReceived, type Trace, tracedHeader, traceOf } from "../message/trace.ts";
 import type { Resolver } from "../net/dns.ts";
@@ -94,10 +94,10 @@ export async function examine(
     // Our own fields take no room from those that the sender is proven by.
     const withTrace = { ...limits, maxHeaderBytes: limits.maxHeaderBytes + trace.fields.length };
     const known = toReturnPath ? null : header && tracedHeader(raw, header, trace);
-    const mail = await readMail(stored, withTrace, failure, known, budget);
+    const words = await readWords(stored, withTrace, failure, known, budget);
     const isDoubtful =
-      isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, mail, withTrace, failure, budget));
-    return { verdict, trace, stored, mail, isDoubtful };
+      isProvenBySignature(verdict) && (await dependsOnUnsignedSpaces(stored, words, withTrace, failure, budget));
+    return { verdict, trace, stored, words, isDoubtful };
   };
   let read = await readWith(
     job.verdict ? unlessDoubtful(job.verdict, header ?? scanHeaders(raw)) : await authenticate(raw, envelope, asking),
@@ -105,7 +105,8 @@ export async function examine(
   // The answers of DNS are known by now.
   if (read.isDoubtful) read = await readWith(await authenticate(raw, envelope, { ...asking, dependsOnSpaces: true }));
   const { stored, trace, verdict } = read;
-  const mail = toReturnPath ? withoutReturnPaths(read.mail) : read.mail;
+  const said = withNewText(read.words);
+  const mail = toReturnPath ? withoutReturnPaths(said) : said;
   const automation = automationOf(mail.headers, envelope.mailFrom);
   // Programs answer to the return path (RFC 3834 4), and people to From or Reply-To.
   if (toReturnPath && (report !== null || isAutomaticSubject(mail.subject)))

@@ -4,7 +4,7 @@ import { deliver } from "../../test/smtp/smtp-client.ts";
 import { startTestApp, type TestApp } from "../../test/support/app.ts";
 import { defect } from "../message/defects.ts";
 import { HtmlBudget } from "../message/html/budget.ts";
-import { readMail } from "../message/read.ts";
+import { readWords } from "../message/read.ts";
 import { dependsOnUnsignedSpaces } from "./unsigned-spaces.ts";
 
 const key = signingKey("victim.example");
@@ -255,8 +255,16 @@ describe("white space that no signature covers", () => {
     const raw = plainMail({ from: "Ann <ann@victim.example>", messageId: "<1@victim.example>", body });
     const limits = { maxParts: 100, maxDepth: 10, maxHeaderBytes: 1 << 20 };
     const failure = defect("reading_failed");
-    const mail = await readMail(raw, limits, failure);
-    expect(await dependsOnUnsignedSpaces(raw, mail, limits, failure, new HtmlBudget())).toBe(depends);
+    const budget = new HtmlBudget();
+    const mail = await readWords(raw, limits, failure, null, budget);
+    expect(await dependsOnUnsignedSpaces(raw, mail, limits, failure, budget)).toBe(depends);
+  });
+
+  test("does not count at the folds of an invitation's description, which join without a gap", async () => {
+    const folded = "DESCRIPTION:The board meets at ten \r\n and\r\n  decides on Monday.\r\nEND:VEVENT";
+    const body = calendar.replace("END:VEVENT", folded);
+    const { verified, text } = await received(await signed({ type: "text/calendar", body }));
+    expect([verified, text]).toEqual([true, "The board meets at ten and decides on Monday."]);
   });
 
   test("does no harm if a signature covers it", async () => {

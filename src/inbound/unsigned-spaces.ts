@@ -126,6 +126,8 @@ function builtOf(raw: Uint8Array, limits: ReadLimits, depth: number): string | n
 function isSame(a: ReadWords, b: ReadWords): boolean {
   if (factsOf(a) !== factsOf(b) || bare(a.subject) !== bare(b.subject)) return false;
   if (bare(markupOf(a)) !== bare(markupOf(b))) return false;
+  // The folds of a calendar (RFC 5545 3.1) are joined without a gap.
+  if (a.isDescription && b.isDescription && bare(a.text) === bare(b.text)) return true;
   // The reader of replies sees lines like this.
   if (squeezed(a.text) === squeezed(b.text)) return true;
   // In flowed text (RFC 3676), white space decides what is one line, and so which lines look like a letterhead:

@@ -62,13 +62,20 @@ export async function readMail(
   header: WholeHeader | null = null,
   budget: HtmlBudget = new HtmlBudget(),
 ): Promise<ReadMail> {
-  const mail = await readWords(raw, limits, failure, header, budget);
+  return withNewText(await readWords(raw, limits, failure, header, budget));
+}
+
+/** Finds which words of a message are new. */
+export function withNewText({ isDescription: _, ...mail }: ReadWords): ReadMail {
   const newText = replyText(mail.text, mail.subject);
   return { ...mail, replyText: newText, snippet: cut(cleanLine(newText || mail.text), SNIPPET_CHARS_MAX) };
 }
 
 /** All of a message but which of its words are new. */
-export type ReadWords = Omit<ReadMail, "replyText" | "snippet">;
+export interface ReadWords extends Omit<ReadMail, "replyText" | "snippet"> {
+  /** Whether its text is the description of its event, because it has no other. */
+  isDescription: boolean;
+}
 
 /** Like `readMail`, without looking for the new part of the text. */
 export async function readWords(
@@ -91,6 +98,7 @@ export async function readWords(
           pieces: [],
           files: [],
           calendar: null,
+          isDescription: false,
           outside: [],
           room: { left: 0 },
           defects: excess === null ? [] : [excess],
@@ -114,6 +122,7 @@ export async function readWords(
     html: cleanHtml === null ? null : cut(cleanHtml, HTML_CHARS_MAX),
     attachments: body.files.map((file) => file.attachment),
     calendar: body.calendar,
+    isDescription: body.isDescription,
     defects: defects.list,
   };
 }

@@ -319,11 +319,14 @@ async function respond<R extends Response | undefined>(work: () => Promise<R>, v
 
 /**
  * Whether a request reads a page of a list, or counts what an account has. A request that waits for news looks at a few
- * rows, and delays no other request.
+ * rows, and so does one for what waits for approval; that shows each message in its turn, and must hold up no other list
+ * meanwhile.
  */
 function isList({ path, hooks }: Route, url: URL): boolean {
   if (path === "/api/v1/overview") return true;
-  return hooks.query?.schema.properties?.page_size !== undefined && !url.searchParams.has("wait");
+  const { searchParams } = url;
+  if (searchParams.has("wait") || searchParams.get("status") === "pending_approval") return false;
+  return hooks.query?.schema.properties?.page_size !== undefined;
 }
 
 /** Throws the failure in place of an answer, whose memory is freed. */

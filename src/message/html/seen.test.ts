@@ -279,6 +279,29 @@ test("a column in the colour of its letters is unsure", () => {
   expect(seenHtml(html).isUnsure).toBe(true);
 });
 
+test.each([
+  ".a{display:none} @media (min-width:600px){.a{display:block!important}}",
+  ".a{max-height:0;overflow:hidden} @media (min-width:600px){.a{max-height:none!important}}",
+  ".a{color:#fff} @media (min-width:600px){.a{background:#000}}",
+  ".a{font-size:0} @media (min-width:600px) and (max-width:9999px){.a{font-size:16px}}",
+])("words that a rule shows again on all wide screens are seen: %s", (sheet) => {
+  const seen = seenHtml(`<style>${sheet}</style><div class=a>Invoice <b>500 EUR</b> is due</div>`);
+  expect(seen).toMatchObject({ hiddenChars: 0, isUnsure: false });
+  expect(seen.html).toContain("Invoice <b>500 EUR</b> is due");
+});
+
+test.each([
+  ".a{display:none} .a:first-child{display:block}",
+  ".a{display:none} p+.a{display:block}",
+  ".a{color:#fff} .a:last-child{color:#000}",
+  ".a{display:none} @media (min-resolution:1dppx){.a{display:block!important}}",
+])("of hidden words that a rule may show again, only a browser can tell: %s", (sheet) => {
+  const html = (style: string) => `<style>${style}</style><p></p><div class=a>Invoice <b>500 EUR</b></div>`;
+  expect(seenHtml(html(sheet))).toMatchObject({ hiddenChars: 13, isUnsure: true });
+  // What hides it around is sure.
+  expect(seenHtml(`<div hidden>${html(sheet)}</div>`)).toMatchObject({ hiddenChars: 13, isUnsure: false });
+});
+
 test("what newsletters do is sure, and hides only what they hide", () => {
   const sheet = [
     "#outlook a{padding:0} .ExternalClass *{line-height:100%} u + .body .gm{display:none} .x:hover{display:none}",

@@ -51,8 +51,11 @@ function withoutHidden(html: string, work: Work): SeenHtml {
   if (!hints.test(html)) return { html, hiddenChars: 0, isUnsure: false };
   const styles = elementStyles(html, work);
 
-  /** The open elements. `cut` is the offset at which an element that is left out as a whole began. */
-  const open: { name: string; styled: Styled; look: Look; cut: number | null }[] = [];
+  /**
+   * The open elements. `cut` is the offset at which an element that is left out as a whole began; `mayShow` is whether
+   * its hidden text is seen if rules apply of which only a browser can tell.
+   */
+  const open: { name: string; styled: Styled; look: Look; cut: number | null; mayShow: boolean }[] = [];
   const parts: string[] = [];
   let copied = 0;
   let hiddenChars = 0;
@@ -74,26 +77,40 @@ function withoutHidden(html: string, work: Work): SeenHtml {
         (inFormula.has(name) && !styled.said.has("display")) ||
         (name === "dialog" && !("open" in attributes));
       const isShut = "hidden" in attributes || "popover" in attributes || isUndisplayed;
-      const hides = hidesBox(styled.said, name, attributes);
+      const { wide, unsure } = styled;
+      const seenBy = (said: Declarations) => ({
+        hides: hidesBox(said, name, attributes),
+        look: inheritedLook(outer, said, attributes, name),
+      });
+      const isHidden = ({ hides, look }: ReturnType<typeof seenBy>) => hides === true || look.isHidden;
+      let seen = seenBy(styled.said);
+      let mayShow = around?.mayShow === true;
+      if (isHidden(seen) && cuts === 0 && !isShut) {
+        const onWide = wide && seenBy(wide);
+        // What a rule for all wide screens shows again is seen.
+        if (onWide && !isHidden(onWide)) seen = onWide;
+        else mayShow = unsure !== null && !isHidden(seenBy(unsure));
+      }
+      const { hides, look } = seen;
       const isCut = cuts === 0 && (isShut || hides === true);
       if (isCut) cuts++;
       if (unread.has(name)) unreadOpen++;
-      const look = inheritedLook(outer, styled.said, attributes, name);
       if (cuts === 0) doubt(look, outer, styled, hides === null, name, attributes);
       // The cells of a column have its background, but are not inside it.
       if ((name === "col" || name === "colgroup") && look.background !== outer.background) {
         const table = open.findLast((one) => one.name === "table");
         if (table) table.look.unsureBoxes = true;
       }
-      open.push({ name, styled, look, cut: isCut ? parser.startIndex : null });
+      open.push({ name, styled, look, cut: isCut ? parser.startIndex : null, mayShow });
     },
     ontext(data) {
-      const look = open.at(-1)?.look;
+      const { look, mayShow } = open.at(-1) ?? {};
       if (unreadOpen > 0 || !look) return;
       if (cuts === 0 && !look.isHidden) {
         isAnyUnsure ||= isUnsure(look) && hasWords.test(data);
         return;
       }
+      isAnyUnsure ||= mayShow === true && hasWords.test(data);
       hiddenChars += data.replace(/\s+/g, "").length;
       if (cuts === 0) leaveOut(parser.startIndex, parser.endIndex + 1);
     },

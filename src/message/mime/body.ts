@@ -44,6 +44,8 @@ export interface Body {
   files: AttachedFile[];
   /** Null also if contents of attachments were asked for. */
   calendar: Calendar | null;
+  /** Whether the text is the description of the event. */
+  isDescription: boolean;
   /** What comes before and after the parts of multiparts inside S/MIME files (RFC 2046 5.1.1). */
   outside: Buffer[];
   /** For HTML of the pieces that are plain text. */
@@ -225,11 +227,12 @@ export async function readBody(root: MimePart, { limits, opens, wanted }: BodyOp
   if (others.length > 0) defects.add("tnef_text_left");
   const found = await findCalendar(calendars);
   for (const code of found.defects) defects.add(code);
-  if (pieces.every(isBlank) && found.description !== "") {
+  const isDescription = pieces.every(isBlank) && found.description !== "";
+  if (isDescription) {
     pieces.push({ text: found.description, html: null });
     if (found.isDescriptionCut) defects.add("part_truncated");
   }
-  return { pieces, files, calendar: found.calendar, outside, room, defects: defects.list };
+  return { pieces, files, calendar: found.calendar, isDescription, outside, room, defects: defects.list };
 }
 
 function countOf({ parts }: MimePart): number {
