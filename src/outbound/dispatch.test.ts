@@ -5,6 +5,7 @@ import { type ScriptedOptions, scriptedSmtp } from "../../test/smtp/scripted-smt
 import { addAgent, addOutbound, claimRecipients } from "../../test/store/rows.ts";
 import { request, startTestApp, type TestApp } from "../../test/support/app.ts";
 import { testPool } from "../../test/support/pool.ts";
+import { until } from "../../test/support/until.ts";
 import { outbound, withUpstream } from "../../test/support/upstream-app.ts";
 import type { Config } from "../config.ts";
 import { verifyDkim } from "../inbound/dkim-verify.ts";
@@ -17,7 +18,7 @@ import { Failure } from "../util/errors.ts";
 import { createLog, silentLog } from "../util/log.ts";
 import { type DispatchOptions, startDispatch } from "./dispatch.ts";
 import { openOutcomeJournal } from "./outcome-journal.ts";
-import { createRoutes } from "./routes.ts";
+import { createRoutes, localLane } from "./routes.ts";
 
 const minuteMs = 60_000;
 
@@ -190,6 +191,41 @@ test("a message that the server is too busy to encode waits a minute: no reply, 
   await journal.close();
 });
 
+test("a message whose gate cannot be asked stays here, and is asked about again in a minute", async () => {
+  await using smtp = await scriptedSmtp();
+  await using it = await startTestApp();
+  const { store, config } = it.app;
+  const clock = new TestClock();
+  const journal = openOutcomeJournal(join(it.dataDir, "other.journal"), silentLog);
+  let fails = true;
+  const dispatch = ownDispatch(config, smtp, {
+    ...{ store, clock, journal },
+    gatekeeper: {
+      ask: () => Promise.reject(new Error("nothing is asked")),
+      async holds() {
+        if (fails) throw new Error("The patterns cannot be searched.");
+        return false;
+      },
+    },
+  });
+  const { id } = await addAgent(store, { userId: it.userId });
+  const raw = Buffer.from(`From: <${id}>\r\nSubject: Hello\r\n\r\nHi there\r\n`);
+  const { message } = await addOutbound(store, id, { raw, now: new Date(clock.now()) });
+  const recipient = async () => (await store.getOutbound(it.userId, message.id))?.recipients[0];
+  await dispatch.drain();
+  const error = "The gate could not be asked; see the server's log.";
+  const nextAttemptAt = new Date(clock.now() + minuteMs);
+  expect(await recipient()).toMatchObject({ status: "queued", attempts: 0, error, nextAttemptAt });
+  expect(smtp.messages).toEqual([]);
+  fails = false;
+  clock.advance(minuteMs);
+  await dispatch.drain();
+  expect(await recipient()).toMatchObject({ status: "sent", attempts: 1, error: null });
+  expect(smtp.messages).toHaveLength(1);
+  await dispatch.close(1_000);
+  await journal.close();
+});
+
 test("a message that was put off is tried again on the schedule, and given up after three days", async () => {
   const clock = new TestClock();
   let replies = 0;
@@ -280,10 +316,22 @@ test("sends that are refused take nothing of the room for tries at once", async 
   }
 });
 
-test("mail in hand for longer than a lease stays in hand", async () => {
+test("mail in hand for longer than a lease stays in hand, also when every lane is full and nothing is claimed", async () => {
   const clock = new TestClock();
   const asked = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
+  const real = testPool();
+  let received = 0;
+  const pool = {
+    ...real,
+    async run(...task: Parameters<typeof real.run>) {
+      if (task[0] === "examine") {
+        received++;
+        await released.promise;
+      }
+      return real.run(...task);
+    },
+  };
   await using world = await withUpstream(
     {
       async on(stage) {
@@ -293,24 +341,38 @@ test("mail in hand for longer than a lease stays in hand", async () => {
         return undefined;
       },
     },
-    { seams: { clock }, set: { "outbound_smtp.timeout": "20s" } },
+    {
+      seams: { clock, pool },
+      set: {
+        ...{ "outbound_smtp.timeout": "20s", "outbound_smtp.connections": 1 },
+        // In production there is no lane that only captures mail, which would never be full.
+        ...{ env: "production", shared_domain: "agents.example", "http.public_url": "https://agents.example" },
+      },
+    },
   );
   const { store } = world.it.app;
-  const { body } = await world.send("alice@outside.example", { prefer: "respond-async" });
+  const sent = [];
+  for (const to of ["alice@outside.example", "bob@outside.example"])
+    sent.push((await world.send(to, { prefer: "respond-async" })).body.message_id);
   await asked.promise;
+  const bot = "bot@agents.example";
+  const local = Array.from({ length: 32 }, () => ({ address: bot, lane: localLane }));
+  sent.push((await addOutbound(store, bot, { recipients: local, now: new Date(clock.now()) })).message.id);
+  await until("the lane of mail to agents here is full", () => received === local.length);
   for (let seconds = 0; seconds < 200; seconds += 20) {
     clock.advance(20_000);
     // Queues behind the renewal, since there is a single writer.
     await store.probeWrite(new Date(clock.now()));
     const now = new Date(clock.now());
-    const lanes = [{ lane: "upstream", free: 9 }];
+    const lanes = ["upstream", localLane].map((lane) => ({ lane, free: 9 }));
     // Claims as another node would.
     expect(await claimRecipients(store, { now, leaseUntil: now, leaseToken: "other", lanes })).toEqual([]);
   }
   released.resolve();
   await world.it.app.drain();
-  expect(world.smtp.messages).toHaveLength(1);
-  expect(await outbound(world.it, body.message_id)).toMatchObject({ status: "sent", recipients: [{ attempts: 1 }] });
+  expect(world.smtp.messages.flatMap(({ to }) => to).sort()).toEqual(["alice@outside.example", "bob@outside.example"]);
+  for (const [n, status] of ["sent", "sent", "delivered"].entries())
+    expect(await outbound(world.it, sent[n])).toMatchObject({ status, attempts: 1 });
 });
 
 describe("mail that waits for a connection does not leave after", () => {
@@ -409,6 +471,9 @@ test("while the upstream is down nothing is lost, doubled or used up", async () 
     [1, 2, 3, 4, 5].map((n) => `person-${n}@outside.example`),
   );
   for (const id of ids) expect(await outbound(world.it, id)).toMatchObject({ status: "sent", attempts: 1 });
+  // The outage is over: both recipients of a mail are tried at once, not only one as a probe.
+  const { body } = await world.send(["ann@outside.example", "bob@outside.example"], { prefer: "respond-async" });
+  expect(body.recipients).toMatchObject([{ status: "sending" }, { status: "sending" }]);
 });
 
 test("readiness says that mail waits for an upstream, however often that is asked meanwhile", async () => {

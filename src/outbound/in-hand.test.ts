@@ -183,7 +183,12 @@ test("of large mail a few messages are in hand at once, and small mail does not 
   ).toEqual(large);
 }, 120_000);
 
-test("a recipient whom a reviewer removed meanwhile gets nothing", async () => {
+const decisions: [name: string, decided: Partial<OutboundRow>, reply: string][] = [
+  ["removed the recipient", { status: "sending" }, "Removed by a reviewer"],
+  ["rejected the message", { status: "rejected" }, "Rejected by a reviewer"],
+  ["let the message expire", { status: "expired_rejected" }, "Rejected by a reviewer"],
+];
+test.each(decisions)("mail in hand does not leave after a reviewer %s", async (_name, decided, reply) => {
   await using it = await startTestApp();
   await using own = await ownDispatch(it);
   const { dispatch } = own;
@@ -192,13 +197,12 @@ test("a recipient whom a reviewer removed meanwhile gets nothing", async () => {
   const from = { address: own.agent.id, name: "" };
   const said = { replyTo: [], inReplyTo: null, references: [], headers: [], text: "", html: null, attachments: [] };
   const [before, content] = [[], other].map((to) => ({ from, to, cc: [], bcc: [], ...said }));
-  const edited = { reviewedAt: new Date(), original: { subject: "", ...before }, content } as Partial<OutboundRow>;
-  const id = await own.take(captureLane, raw, dispatch.reserve(captureLane, raw.length), edited);
+  const edit = decided.status === "sending" ? { original: { subject: "", ...before }, content } : {};
+  const change = { ...decided, ...edit, reviewedAt: new Date() } as Partial<OutboundRow>;
+  const id = await own.take(captureLane, raw, dispatch.reserve(captureLane, raw.length), change);
   await dispatch.drain();
   const { recipients } = await outbound(it, id);
-  expect(recipients).toMatchObject([
-    { status: "failed", smtp_reply: expect.stringContaining("Removed by a reviewer") },
-  ]);
+  expect(recipients).toMatchObject([{ status: "failed", smtp_reply: expect.stringContaining(reply) }]);
 });
 
 test("large mail that waits and is paused meanwhile stays here until it is released", async () => {
@@ -255,15 +259,15 @@ test("what comes while all hands are full leaves in its order, as soon as there 
   ids.push(await world.send("person-12@outside.example"));
   permit(8);
   // The clock stands still, so no timer triggers a claim.
-  for (let n = 0; n < 300 && (await status(11)) === "queued"; n++);
+  await until("the eleventh is in hand", async () => (await status(11)) !== "queued");
   expect([await status(11), await status(12)]).toEqual(["sending", "queued"]);
   permit(3);
-  for (let n = 0; n < 300 && world.smtp.messages.length < 12; n++) await status(12);
+  await until("all have left", () => world.smtp.messages.length >= 12);
   const order = world.smtp.messages.flatMap(({ to }) => to);
   expect([order.length, ...order.slice(-2)]).toEqual([12, "person-11@outside.example", "person-12@outside.example"]);
 });
 
-test("what is queued while a claim is on its way leaves as soon as there is room", async () => {
+test("what is queued while a claim is on its way leaves as soon as there is room, and nothing overtakes it", async () => {
   const [hung, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   await using smtp = await scriptedSmtp({
     async on(stage) {
@@ -295,13 +299,13 @@ test("what is queued while a claim is on its way leaves as soon as there is room
   for (let n = 0; n < 2; n++) await own.take("upstream", raw, own.dispatch.reserve("upstream", raw.length));
   const now = new Date(clock.now());
   const queued = await addOutbound(store, own.agent.id, { recipients: [{ lane: "upstream" }], raw, now });
+  expect(own.dispatch.reserve("upstream", raw.length)).toBeNull();
   answered.resolve();
   await hung.promise;
   released.resolve();
   // The clock stands still, so no timer triggers a claim.
   const status = async () => (await store.getOutbound(it.userId, queued.message.id))?.message.status;
-  for (let n = 0; n < 300 && (await status()) !== "sent"; n++);
-  expect(await status()).toBe("sent");
+  await until("it is sent", async () => (await status()) === "sent");
 });
 
 test("an upstream that went away with mail in hand is tried again when its outage may be over", async () => {
@@ -342,7 +346,7 @@ test("a try that goes on and on ends after a quarter of an hour, and comes again
   clock.advance(15 * minuteMs - 1_000);
   for (let n = 0; n < 20; n++) expect(await status()).toBe("sending");
   clock.advance(1_000);
-  for (let n = 0; n < 300 && (await status()) === "sending"; n++);
+  await until("the try ends", async () => (await status()) !== "sending");
   expect([await status(), smtp.connections.open]).toEqual(["deferred", 0]);
   expect(Date.parse((await recipient()).next_attempt_at)).toBeGreaterThan(clock.now());
   upstream.hangs = false;

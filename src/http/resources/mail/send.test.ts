@@ -63,6 +63,15 @@ test("what the upstream takes is sent, and named as the upstream named it", asyn
   });
 });
 
+test("mail to an address here that nobody has is refused whole, and the address named", async () => {
+  await using it = await startWithUpstream(undefined);
+  const { status, body } = await it.send(["ann@outside.example", "nobody@e2a.localhost"]);
+  const message = "is nobody@e2a.localhost, which does not exist on this server: check the address";
+  expect([status, body.errors]).toEqual([400, [{ field: "to.1", message }]]);
+  expect((await it.api("GET", "/api/v1/messages")).body.messages).toEqual([]);
+  expect(it.upstream.messages).toEqual([]);
+});
+
 test("a return path in the reply is not the id that the upstream gave", async () => {
   let from = "";
   await using it = await startWithUpstream((stage, address) => {
