@@ -1,16 +1,18 @@
 /** Which readers the rules of a conditional group are for (CSS Conditional 3, Media Queries 4). */
 
 /**
- * `always`: everyone who reads on a screen with the usual settings. `wide` and `narrow`: at most those with wide or with
- * narrow screens. `others`: few, such as those with a dark theme, or nobody. `unknown`: it takes a browser to tell.
+ * `always`: everyone who reads on a screen with the usual settings. `desktop`: everyone of them at a desktop. `wide` and
+ * `narrow`: at most those with wide or with narrow screens. `others`: few, such as those with a dark theme, or nobody.
+ * `unknown`: it takes a browser to tell.
  */
-export type Readers = "always" | "wide" | "narrow" | "others" | "unknown";
+export type Readers = "always" | "desktop" | "wide" | "narrow" | "others" | "unknown";
 
 /** Screens have between these numbers of pixels, roughly. */
 const SCREEN_PIXELS_MIN = 320;
 const SCREEN_PIXELS_MAX = 3_000;
-/** Widths from which on phones do not have them, and below which desktops do not. */
+/** Widths from which on phones do not have them, that every desktop has, and below which desktops do not. */
 const WIDE_PIXELS_MIN = 431;
+const DESKTOP_PIXELS_MAX = 1_024;
 const NARROW_PIXELS_MAX = 1_279;
 
 /** @param prelude An at-rule from its `@` to its block. Null if its block has no rules that apply to elements. */
@@ -35,15 +37,17 @@ export function readersOf(prelude: string): Readers | null {
 /** At most these are the readers for whom both conditions hold. */
 export function both(one: Readers, other: Readers): Readers {
   if (one === other || other === "always") return one;
-  if (one === "always" || one === "unknown") return other;
-  return other === "unknown" ? one : "others";
+  if (one === "always") return other;
+  const [a, b] = [one, other].map((readers) => (readers === "desktop" ? "wide" : readers)) as [Readers, Readers];
+  if (a === b || b === "unknown") return a;
+  return a === "unknown" ? b : "others";
 }
 
 function mediaReaders(list: string): Readers {
   if (list === "") return "always";
   const found = list.split(",").map((query) => queryReaders(query.trim()));
-  for (const one of ["always", "unknown", "wide", "narrow"] as const)
-    if (found.includes(one)) return one === "wide" && found.includes("narrow") ? "unknown" : one;
+  for (const one of ["always", "unknown", "desktop", "wide", "narrow"] as const)
+    if (found.includes(one)) return one !== "narrow" && found.includes("narrow") && one !== "always" ? "unknown" : one;
   return "others";
 }
 
@@ -74,14 +78,15 @@ function featureReaders(feature: string): Readers {
     const pixels = Number(amount) * (unit === "em" || unit === "rem" ? 16 : 1);
     if (side === "min" ? pixels <= SCREEN_PIXELS_MIN : pixels >= SCREEN_PIXELS_MAX) return "always";
     if (dimension === "height") return "unknown";
-    if (side === "min") return pixels >= WIDE_PIXELS_MIN ? "wide" : "unknown";
+    if (side === "min" && pixels > DESKTOP_PIXELS_MAX) return "wide";
+    if (side === "min") return pixels >= WIDE_PIXELS_MIN ? "desktop" : "unknown";
     return pixels <= NARROW_PIXELS_MAX ? "narrow" : "unknown";
   }
   if (/^(?:min-)?color(?: ?: ?[1-8])?$/.test(feature) || usualSetting.test(feature)) return "always";
   if (otherSetting.test(feature)) return "others";
   // Phones are upright and desktops are not.
   const [, orientation] = /^orientation ?: ?(portrait|landscape)$/.exec(feature) ?? [];
-  return orientation === undefined ? "unknown" : orientation === "landscape" ? "wide" : "narrow";
+  return orientation === undefined ? "unknown" : orientation === "landscape" ? "desktop" : "narrow";
 }
 
 /** Properties that every browser has known for years, with any value. */

@@ -284,7 +284,8 @@ test.each([
   ".a{max-height:0;overflow:hidden} @media (min-width:600px){.a{max-height:none!important}}",
   ".a{color:#fff} @media (min-width:600px){.a{background:#000}}",
   ".a{font-size:0} @media (min-width:600px) and (max-width:9999px){.a{font-size:16px}}",
-])("words that a rule shows again on all wide screens are seen: %s", (sheet) => {
+  ".a{display:none} @media screen and (orientation:landscape),(min-width:9000px){.a{display:block}}",
+])("words that a rule shows again on all desktops are seen: %s", (sheet) => {
   const seen = seenHtml(`<style>${sheet}</style><div class=a>Invoice <b>500 EUR</b> is due</div>`);
   expect(seen).toMatchObject({ hiddenChars: 0, isUnsure: false });
   expect(seen.html).toContain("Invoice <b>500 EUR</b> is due");
@@ -295,6 +296,10 @@ test.each([
   ".a{display:none} p+.a{display:block}",
   ".a{color:#fff} .a:last-child{color:#000}",
   ".a{display:none} @media (min-resolution:1dppx){.a{display:block!important}}",
+  ".a{display:none} @media (min-width:2900px){.a{display:block}}",
+  ".a{display:none} @media (min-width:600px) and (min-resolution:9dppx){.a{display:block}}",
+  ".a{display:none} @media (min-width:600px){@container (min-width:9999px){.a{display:block}}}",
+  ".a{display:none} @media (min-width:600px) and (monochrome){.a{display:block}}",
 ])("of hidden words that a rule may show again, only a browser can tell: %s", (sheet) => {
   const html = (style: string) => `<style>${style}</style><p></p><div class=a>Invoice <b>500 EUR</b></div>`;
   expect(seenHtml(html(sheet))).toMatchObject({ hiddenChars: 13, isUnsure: true });

@@ -77,7 +77,7 @@ function withoutHidden(html: string, work: Work): SeenHtml {
         (inFormula.has(name) && !styled.said.has("display")) ||
         (name === "dialog" && !("open" in attributes));
       const isShut = "hidden" in attributes || "popover" in attributes || isUndisplayed;
-      const { wide, unsure } = styled;
+      const { desktop, unsure, wide } = styled;
       const seenBy = (said: Declarations) => ({
         hides: hidesBox(said, name, attributes),
         look: inheritedLook(outer, said, attributes, name),
@@ -86,10 +86,10 @@ function withoutHidden(html: string, work: Work): SeenHtml {
       let seen = seenBy(styled.said);
       let mayShow = around?.mayShow === true;
       if (isHidden(seen) && cuts === 0 && !isShut) {
-        const onWide = wide && seenBy(wide);
-        // What a rule for all wide screens shows again is seen.
-        if (onWide && !isHidden(onWide)) seen = onWide;
-        else mayShow = unsure !== null && !isHidden(seenBy(unsure));
+        const onDesktops = desktop && seenBy(desktop);
+        // What a rule for all desktops shows again is seen.
+        if (onDesktops && !isHidden(onDesktops)) seen = onDesktops;
+        else mayShow = [unsure, wide].some((more) => more !== null && !isHidden(seenBy(more)));
       }
       const { hides, look } = seen;
       const isCut = cuts === 0 && (isShut || hides === true);

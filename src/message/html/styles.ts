@@ -23,9 +23,11 @@ export interface Styled {
   said: Declarations;
   /** What applies if further rules do of which only a browser can tell; null if there are none. */
   unsure: Declarations | null;
-  /** What applies on wide screens, and what on narrow ones; null if that is nothing more. */
+  /** What may apply on wide screens, and what on narrow ones; null if that is nothing more. */
   wide: Declarations | null;
   narrow: Declarations | null;
+  /** What applies on every desktop; null if that is nothing more. */
+  desktop: Declarations | null;
 }
 
 export interface ElementStyles {
@@ -86,8 +88,8 @@ export function elementStyles(html: string, work: Work): ElementStyles {
       const place = placeOf(around, name, attributes);
       const found = sheet.rulesFor(place, spend);
       const inline = attributes.style ? read(attributes.style) : [];
-      const forReaders = (which: Readers) => {
-        const further = found.filter(({ readers }) => readers === which);
+      const forReaders = (...which: Readers[]) => {
+        const further = found.filter(({ readers }) => which.includes(readers));
         if (further.length === 0) return null;
         // One that shows again what another hides may be for nobody.
         const hiding = further.filter(({ declarations }) => hidesAlone(declarations));
@@ -98,8 +100,11 @@ export function elementStyles(html: string, work: Work): ElementStyles {
         place,
         said: merged([...found.filter(({ readers }) => readers === "always"), ...inline]),
         unsure: forReaders("unknown"),
-        wide: forReaders("wide"),
+        wide: forReaders("wide", "desktop"),
         narrow: forReaders("narrow"),
+        desktop: found.some(({ readers }) => readers === "desktop")
+          ? merged([...found.filter(({ readers }) => readers === "always" || readers === "desktop"), ...inline])
+          : null,
       };
       known.set(marks, styled);
       return styled;
