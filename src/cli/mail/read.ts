@@ -28,7 +28,7 @@ export function readCommand(io: Io): Command {
     .argument("<id>", "its id, msg_…")
     .addOption(receiverOption())
     .option("--peek", "leave it unread")
-    .option("--raw", "print the message as it was received (RFC 5322)")
+    .option("--raw", "print the message as it is stored, with its trace fields (RFC 5322)")
     .option("--html", "print the HTML body")
     .option("--save-attachments <dir>", "write its attachments into a folder")
     .addOption(

@@ -33,7 +33,7 @@ const insertMessage = insertStatement(
 );
 
 /**
- * Stores an inbound message for each of its recipients, with its event and, for cloud agents, its delivery: all or
+ * Stores an inbound message for each of its recipients, with its event and, for agents with a webhook, its delivery: all or
  * nothing. A repeated message is found, not stored again. A recipient whose mailbox has been deleted is missing from
  * the result.
  */
