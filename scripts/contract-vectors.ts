@@ -239,6 +239,16 @@ add(
   },
   { reason: "signature" },
 );
+// Compared no further than the shorter one reaches, these would be right.
+for (const [name, signature] of [
+  ["only the beginning of a Standard Webhooks signature", signatureOf.slice(0, "v1,".length + 4)],
+  ["a Standard Webhooks signature of no bytes", "v1,"],
+])
+  add(
+    name as string,
+    { ...whole, headers: { ...whole.headers, "webhook-signature": signature as string } },
+    { reason: "signature" },
+  );
 add(
   "a Standard Webhooks signature of an unknown version",
   {
@@ -252,6 +262,17 @@ add(
   {
     ...whole,
     headers: { ...whole.headers, "X-E2A-Auth-Signature": forged(whole.headers["X-E2A-Auth-Signature"] ?? "") },
+  },
+  { reason: "signature" },
+);
+add(
+  "only the beginning of X-E2A-Auth-Signature",
+  {
+    ...whole,
+    headers: {
+      ...only(whole.headers, /^X-/),
+      "X-E2A-Auth-Signature": whole.headers["X-E2A-Auth-Signature"]?.slice(0, 2) ?? "",
+    },
   },
   { reason: "signature" },
 );

@@ -6,7 +6,8 @@ import { request, startTestApp, type TestApp } from "../../test/support/app.ts";
 import { listen } from "../../test/support/listener.ts";
 import { SocketClient } from "../../test/support/socket-client.ts";
 import { until } from "../../test/support/until.ts";
-import type { AgentRow } from "../store/schema.ts";
+import { type Signal, tell } from "../store/engine/engine.ts";
+import type { AgentRow, EventRow } from "../store/schema.ts";
 import { type Clock, systemClock, TestClock } from "../util/clock.ts";
 import { silentLog } from "../util/log.ts";
 import { createEventFeed } from "./event-feed.ts";
@@ -269,13 +270,20 @@ test("what nobody could tell this node while its line was lost is found once it 
   expect(await follower.next()).toMatchObject({ id: `evt_${"f".repeat(32)}` });
 });
 
-/** A separate hub on the app's store, with three messages for the agent; the test controls its sockets. */
+/** A separate hub on the app's store, with three messages for the agent; the test controls its sockets and signals. */
 async function ownHub(clock: Clock = systemClock) {
   const t = await appWithBot();
   const { store } = t.app;
   for (const n of [1, 2, 3]) await store.acceptInbound(mailFor(bot, { subject: `m-${n}` }));
   const agent = await store.getAgent(bot);
   if (!agent) throw new Error("there is no agent");
+  const listeners: ((signal: Signal) => void)[] = [];
+  const line = { isLost: false, tell: (signal: Signal) => tell(listeners, signal) };
+  const { onSignal } = store;
+  store.onSignal = (listener) => {
+    listeners.push(listener);
+    return onSignal((signal) => !line.isLost && listener(signal));
+  };
   const feed = createEventFeed({ store, clock });
   const hub = createHub({ store, feed, clock, log: silentLog });
   const { body } = await t.api("GET", "/api/v1/keys");
@@ -313,7 +321,7 @@ async function ownHub(clock: Clock = systemClock) {
     };
   };
   return {
-    ...{ t, hub, attach },
+    ...{ t, hub, feed, attach, line },
     async [Symbol.asyncDispose]() {
       await hub.close();
       feed.close();
@@ -344,6 +352,65 @@ for (const kind of ["mail", "events"] as const)
     clock.advance(10_000);
     expect(closes).toEqual([{ code: 1013, reason: "too slow" }]);
   });
+
+for (const kind of ["mail", "events"] as const)
+  test(`who may have missed a signal reads on (${kind})`, async () => {
+    await using it = await ownHub();
+    const { subjects, until } = it.attach(kind);
+    await until((tried) => tried === 3);
+    it.line.isLost = true;
+    await it.t.app.store.acceptInbound(mailFor(bot, { subject: "m-4" }));
+    it.line.tell({ topic: kind, key: "" });
+    await until((tried) => tried === 4);
+    expect(subjects).toEqual(["m-1", "m-2", "m-3", "m-4"]);
+  });
+
+test("who waits for mail and may have missed a signal looks again at once", async () => {
+  await using it = await ownHub(new TestClock());
+  const woken = it.hub.waitForMail(bot, 60_000).then(() => true);
+  const asleep = () => new Promise((resolve) => setImmediate(() => resolve(false)));
+  expect(await Promise.race([woken, asleep()])).toBe(false);
+  it.line.tell({ topic: "mail", key: "" });
+  expect(await Promise.race([woken, asleep()])).toBe(true);
+});
+
+test("who waits for an event and may have missed a signal looks again at once", async () => {
+  await using it = await ownHub(new TestClock());
+  const { store } = it.t.app;
+  const log = { owner: { userId: it.t.userId, agentId: null }, types: [], limit: 1 };
+  const [last] = (await it.feed.look({ ...log, after: null, sort: "desc" })).rows;
+  const { readEvents } = store;
+  const looked = Promise.withResolvers<void>();
+  store.readEvents = async (...asked) => {
+    const found = await readEvents(...asked);
+    looked.resolve();
+    return found;
+  };
+  const waiting = it.feed.read({ ...log, after: last as EventRow, sort: "asc" }, 60_000);
+  await looked.promise;
+  it.line.isLost = true;
+  await store.acceptInbound(mailFor(bot, { subject: "m-4" }));
+  it.line.tell({ topic: "events", key: "" });
+  expect(await waiting).toMatchObject([{ data: { subject: "m-4" } }]);
+});
+
+test("a wait for mail that is over takes no memory, while another one goes on", async () => {
+  await using it = await ownHub(new TestClock());
+  const longer = it.hub.waitForMail(bot, 60_000);
+  const waits = Array.from({ length: 100 }, () => {
+    const gone = new AbortController();
+    const over = it.hub.waitForMail(bot, 60_000, gone.signal);
+    gone.abort();
+    return { signal: new WeakRef(gone.signal), over };
+  });
+  await Promise.all(waits.map(({ over }) => over));
+  await new Promise(setImmediate);
+  Bun.gc(true);
+  // The collector may take a few for used.
+  expect(waits.filter(({ signal }) => signal.deref()).length).toBeLessThan(50);
+  await it.hub.close();
+  await longer;
+});
 
 test("what a consumer says after its end counts for nothing", async () => {
   await using it = await ownHub();

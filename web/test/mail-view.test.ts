@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { deliver } from "../../test/smtp/smtp-client.ts";
-import { startTestApp, type TestApp } from "../../test/support/app.ts";
+import { request, startTestApp, type TestApp } from "../../test/support/app.ts";
 
 /** Delivers a mail with HTML and an image; returns its path. */
 async function received(it: TestApp, html: string): Promise<string> {
@@ -54,6 +54,8 @@ test("it is for its owner, and there is none of a mail without HTML", async () =
   const stranger = await fetch(`${it.app.httpUrl}${path}/html`);
   expect(stranger.status).toBe(401);
   expect(stranger.headers.get("content-type")).toContain("problem+json");
+  const other = await request(`${it.app.httpUrl}${path}/html`, await it.newAccount(), "GET");
+  expect([other.status, other.body.code]).toEqual([404, "not_found"]);
   await it.api("POST", "/api/v1/agents/reader@e2a.localhost/test");
   const { body } = await it.api("GET", "/api/v1/agents/reader@e2a.localhost/messages?sort=desc");
   const [test] = body.messages;
@@ -70,7 +72,9 @@ test("so is the HTML of sent mail", async () => {
     body: "Hi",
     html_body: "<p>Hi<script>x()</script></p>",
   });
-  const { headers, body } = await it.api("GET", `/api/v1/messages/${sent.body.message_id}/html`);
+  const path = `/api/v1/messages/${sent.body.message_id}/html`;
+  expect((await request(`${it.app.httpUrl}${path}`, await it.newAccount(), "GET")).status).toBe(404);
+  const { headers, body } = await it.api("GET", path);
   expect(headers.get("content-security-policy")).toStartWith("sandbox ");
   expect(body).toContain("<body><p>Hi</p></body>");
 });

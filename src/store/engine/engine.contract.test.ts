@@ -148,8 +148,8 @@ onEveryDatabase((it) => {
     const writes = Array.from({ length: 30 }, (_, i) => node.engine.write((s) => put(s, `last-${i}`)));
     await node.engine.close();
     expect((await Promise.allSettled(writes)).every((outcome) => outcome.status === "fulfilled")).toBe(true);
-    await rejection(node.engine.write((s) => put(s, "too-late")));
-    await rejection(node.engine.read((s) => put(s, "too-late")));
+    const late = [node.engine.write((s) => put(s, "too-late")), node.engine.read((s) => put(s, "too-late"))];
+    for (const error of await Promise.all(late.map(rejection))) expect(error).toMatchObject({ code: "unavailable" });
     if (it.database.shared) expect(await keysLike(fresh, "")).toHaveLength(30);
   });
 });

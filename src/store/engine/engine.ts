@@ -35,7 +35,7 @@ export interface Signal {
     | "events";
   /**
    * The agent's address, the id of an account, endpoint, key or message, a lane, or `<agent> <consumer> <since>`; "" if
-   * the topic needs no key.
+   * the topic needs no key, or if signals of any key may have been missed.
    */
   key: string;
 }

@@ -39,6 +39,8 @@ test.each(ways)(
     const putBack = replace(join(it.dataDir, "e2a.db"));
     expect(await mail("second")).toBe(451);
     expect(await mail("second")).toBe(451);
+    // Once the store knows, it writes nothing: what was refused must not be there later.
+    expect((await it.api("POST", "/api/v1/agents", { slug: "refused", agent_mode: "local" })).status).toBe(503);
     expect(await ready()).toMatchObject({
       status: 503,
       body: {
@@ -54,6 +56,7 @@ test.each(ways)(
     const { messages } = (await it.api("GET", "/api/v1/agents/bot@e2a.localhost/messages")).body;
     const subjects = messages.map(({ subject }: { subject: string }) => subject);
     expect(subjects).toEqual(expect.arrayContaining(["first", "third"]));
+    expect((await it.api("GET", "/api/v1/agents/refused@e2a.localhost")).status).toBe(404);
   },
 );
 
