@@ -18,12 +18,10 @@ async function zoneOf(t: TestApp): Promise<Zone> {
   return zone;
 }
 
-test("a record of a proven domain that is gone twice in a row is told once, and so is its return", async () => {
-  const clock = new TestClock();
-  await using t = await startTestApp({ seams: { clock } });
+/** A server with a proven domain, whose records are all in place, and whose clock stands still. */
+async function provenDomain(t: TestApp, clock: TestClock) {
   await t.api("POST", "/api/v1/domains", { domain });
   const whole = await zoneOf(t);
-  const withoutMx = { ...whole, [domain]: { TXT: (whole[domain] as { TXT: string[] }).TXT } } as Zone;
   t.dns.zone = whole;
   await t.api("POST", `/api/v1/domains/${domain}/verify`);
   const told = async () =>
@@ -36,6 +34,14 @@ test("a record of a proven domain that is gone twice in a row is told once, and 
   };
   await pass(6 * HOUR_MS);
   expect(await told()).toEqual([["domain.verified", undefined]]);
+  return { whole, told, pass };
+}
+
+test("a record of a proven domain that is gone twice in a row is told once, and so is its return", async () => {
+  const clock = new TestClock();
+  await using t = await startTestApp({ seams: { clock } });
+  const { whole, told, pass } = await provenDomain(t, clock);
+  const withoutMx = { ...whole, [domain]: { TXT: (whole[domain] as { TXT: string[] }).TXT } } as Zone;
 
   t.dns.zone = withoutMx;
   await pass(6 * HOUR_MS);
@@ -56,5 +62,19 @@ test("a record of a proven domain that is gone twice in a row is told once, and 
   t.dns.zone = whole;
   await pass(HOUR_MS);
   expect((await told()).at(-1)).toEqual(["domain.verified", undefined]);
+  expect((await t.api("GET", `/api/v1/domains/${domain}`)).body.degraded_at).toBeUndefined();
+});
+
+test("a record of a proven domain about which DNS gives no answer is not taken for gone", async () => {
+  const clock = new TestClock();
+  await using t = await startTestApp({ seams: { clock } });
+  const { whole, told, pass } = await provenDomain(t, clock);
+  t.dns.zone = { ...whole, [domain]: "SERVFAIL" };
+  for (const _ of ["once", "twice"]) {
+    const asked = t.dns.queries.length;
+    await pass(6 * HOUR_MS);
+    expect(t.dns.queries.length).toBeGreaterThan(asked);
+  }
+  expect(await told()).toHaveLength(1);
   expect((await t.api("GET", `/api/v1/domains/${domain}`)).body.degraded_at).toBeUndefined();
 });

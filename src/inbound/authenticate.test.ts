@@ -131,6 +131,7 @@ describe("DKIM", () => {
   test.each<[string, () => Promise<Buffer>, string[], Zone?]>([
     ["rsa", signed, ["pass"]],
     ["ed25519", () => signMail(plainMail(), ed25519), ["pass"]],
+    ["bare line feeds", async () => Buffer.from((await signed()).toString().replaceAll("\r\n", "\n")), ["pass"]],
     ["simple canonicalization", () => signMail(plainMail(), rsa, { canonicalization: "simple/simple" }), ["pass"]],
     ["a body byte changed", () => changed("please", "Please"), ["fail"]],
     ["a signed field changed", () => changed("Subject: Hello", "Subject: Money"), ["fail"]],
@@ -308,6 +309,14 @@ describe("DMARC and what is verified", () => {
       by: ["dkim"],
       check: "spf=fail; dkim=pass; dmarc=pass",
     },
+    {
+      name: "one of two signatures",
+      raw: signedBy().then((raw) => signMail(Buffer.from(raw.toString().replace("Hello", "Money")), ed25519)),
+      envelope: fromAfar,
+      dmarc: "pass",
+      by: ["dkim"],
+      check: "spf=fail; dkim=pass; dmarc=pass",
+    },
     { name: "only SPF", raw: plainMail(), dmarc: "pass", by: ["spf"], check: "spf=pass; dkim=none; dmarc=pass" },
     {
       name: "neither, p=reject",
@@ -316,6 +325,15 @@ describe("DMARC and what is verified", () => {
       dmarc: "fail",
       policy: "reject",
       verified: null,
+    },
+    {
+      name: "neither, SPF softfails",
+      raw: plainMail(),
+      zone: { ...home, "example.com": { TXT: ["v=spf1 ~all"] } },
+      dmarc: "fail",
+      by: [],
+      verified: null,
+      check: "spf=softfail; dkim=none; dmarc=fail",
     },
     {
       name: "neither, p=quarantine",
@@ -526,6 +544,7 @@ describe("a From that can be read in two ways proves nothing", () => {
     ["a second field with white space before the colon", { extra: ["From : ceo@bank.example"] }],
     ["a second field folded before the colon", { extra: ["From\r\n : ceo@bank.example"] }],
     ["a second field with a no-break space", { extra: ["From\u00a0: ceo@bank.example"] }],
+    ["a line below it that is no field", { from: "alice@example.com\r\n\u200b: <ceo@bank.example>" }],
     ["two mailboxes of one domain", { from: "alice@example.com, bob@example.com" }],
     ["two mailboxes", { from: "alice@example.com, ceo@bank.example" }],
     ["a group", { from: "Team: alice@example.com;" }],

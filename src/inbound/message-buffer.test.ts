@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { SmtpClient } from "../../test/smtp/smtp-client.ts";
 import { type TestListener, testListener } from "../../test/smtp/smtp-listener.ts";
+import { until } from "../../test/support/until.ts";
 import { TestClock } from "../util/clock.ts";
 import { ByteBudget, IntakeScheduler, MessageBuffer } from "./message-buffer.ts";
 
@@ -177,6 +178,17 @@ test("a declared size that finds no room is refused before it is sent", async ()
   await second.play("> MAIL FROM:<a@client.example> SIZE=400000\n< 250 2.1.0");
   first.destroy();
   second.destroy();
+});
+
+test("a message that was cut off gives its room back", async () => {
+  await using server = await testListener({ maxBytesInHand: 1_000_000 });
+  const gone = await SmtpClient.connect(server.port);
+  await gone.play(ready.replace("client.example>", "client.example> SIZE=400000"));
+  gone.destroy();
+  await until("the server has noticed", () => server.listener.connections() === 0);
+  const next = await SmtpClient.connect(server.port);
+  await next.play("< 220\n> EHLO client.example\n< 250\n> MAIL FROM:<a@client.example> SIZE=400000\n< 250 2.1.0");
+  next.destroy();
 });
 
 test("the largest message that is allowed comes in alone, whatever memory is meant for mail", () => {

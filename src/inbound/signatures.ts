@@ -161,17 +161,13 @@ export function proofGap(signature: VerifiedSignature, block: HeaderBlock): stri
 
 /**
  * Names the fields of `singletons` that the message has and these signatures leave out, in the order of RFC 5322 3.6.
- * Any host that passed the message on could have written them. A field counts as signed if one signature covers all its
- * occurrences.
+ * Any host that passed the message on could have written them. The signatures have no `proofGap`, so each covers all
+ * occurrences of a field or none.
  */
 export function unsignedFields(signatures: readonly Pick<VerifiedSignature, "signedFields">[], block: HeaderBlock) {
   return singletons
-    .filter((name) => {
-      const present = fieldsNamed(block, name).length;
-      const covers = ({ signedFields }: Pick<VerifiedSignature, "signedFields">) =>
-        signedFields.filter((key) => key === name).length >= present;
-      return present > 0 && !signatures.some(covers);
-    })
+    .filter((name) => fieldsNamed(block, name).length > 0)
+    .filter((name) => !signatures.some(({ signedFields }) => signedFields.includes(name)))
     .map((name) => canonicalNames[name] ?? name.replace(/(^|-)[a-z]/g, (start) => start.toUpperCase()));
 }
 

@@ -1,10 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { within } from "../../test/support/until.ts";
 import { DnsError } from "../net/dns.ts";
 import { Failure } from "../util/errors.ts";
 import { createLog, silentLog } from "../util/log.ts";
-import { createPool, type Pool, type PoolOptions, TaskLost } from "./pool.ts";
+import { createPool, type Pool, type PoolOptions, TaskLost, type TaskOptions } from "./pool.ts";
 
 const command = [process.execPath, join(import.meta.dir, "../../test/support/hostile-child.ts")];
 const pools: Pool[] = [];
@@ -24,6 +25,11 @@ afterAll(async () => {
 const lives = (pid: number) => existsSync(`/proc/${pid}`);
 async function until(condition: () => boolean): Promise<void> {
   while (!condition()) await Bun.sleep(5);
+}
+
+/** The error of a task that has failed by now; "waits" if it has not. */
+function outcomeNow(run: Promise<unknown>): Promise<unknown> {
+  return Promise.race([run.catch((error) => error), new Promise((resolve) => setImmediate(resolve, "waits"))]);
 }
 
 describe("tasks in child processes", () => {
@@ -338,18 +344,18 @@ describe("a task that its child does not survive", () => {
   });
 });
 
-test("a killed child costs its tasks a second try, not more", async () => {
+test("a killed child costs its tasks a second try, not more, and what it asked is no longer needed", async () => {
   const children = pool();
-  const asked: number[] = [];
+  const asked: AbortSignal[] = [];
   const host = {
-    ping: async () => {
-      asked.push(1);
+    ping: async (_: unknown[], signal: AbortSignal) => {
+      asked.push(signal);
       if (asked.length === 1) process.kill(children.pids()[0] as number, "SIGKILL");
       return asked.length === 1 ? new Promise(() => {}) : "pong";
     },
   };
   expect((await children.run("ask", { name: "ping", args: [] }, [], { host })).output).toBe("pong");
-  expect(asked).toHaveLength(2);
+  expect(asked.map(({ aborted }) => aborted)).toEqual([true, false]);
 });
 
 test.each([
@@ -364,15 +370,23 @@ test.each([
   expect((await children.run("echo", "done", [], { isUrgent })).output).toBe("done");
 });
 
-test("what waits is bounded: the next task is refused with a time to come back", async () => {
-  const children = pool({ limits: { queueMax: 3 } });
-  const many = Array.from({ length: 30 }, () => children.run("sleep", null));
-  const settled = await Promise.race(many.map((one) => one.catch((error) => error)));
-  expect(settled).toBeInstanceOf(Failure);
-  expect(settled.code).toBe("overloaded");
-  expect(settled.details.retryAfterSeconds).toBeGreaterThan(0);
-  for (const one of many) one.catch(() => {});
-});
+test.each<[string, TaskOptions, number]>([
+  ["for a child", {}, 9 * 1024 * 1024],
+  ["for a child of urgent ones", { isUrgent: true }, 0],
+  ["to run alone", { alone: true }, 0],
+])(
+  "what waits %s is bounded: the next task is refused at once, with a time to come back",
+  async (_, options, bytes) => {
+    const children = pool({ limits: { queueMax: 3 } });
+    const start = () => outcomeNow(children.run("sleep", null, [new Uint8Array(bytes)], options));
+    // One that runs and three that wait.
+    for (let i = 0; i < 4; i++) expect(await start()).toBe("waits");
+    const refused = (await start()) as Failure;
+    expect(refused).toBeInstanceOf(Failure);
+    expect(refused.code).toBe("overloaded");
+    expect(refused.details.retryAfterSeconds).toBeGreaterThan(0);
+  },
+);
 
 test("a child that has grown is replaced, and counts until it has exited", async () => {
   const children = pool({ limits: { rssBytesMax: 900e6 } });
@@ -395,15 +409,33 @@ test("children that have had nothing to do for a while end, and come back with t
   expect((await children.run("echo", 2)).output).toBe(2);
 });
 
-test("closing ends the children, also those that are stuck, and refuses what was not done", async () => {
+test("closing ends the children, also those that are busy, and refuses what was not done", async () => {
   const children = pool();
   await children.run("echo", 1);
-  const stuck = children.run("spin", null).catch((error) => error);
-  const waiting = children.run("echo", 2).catch((error) => error);
+  const unfinished = [children.run("spin", null), children.run("echo", 2)];
+  // The second one of each kind waits for the first one.
+  for (const options of [{ isUrgent: true }, { alone: true }])
+    unfinished.push(children.run("spin", null, [], options), children.run("echo", 3, [], options));
+  // It has no room next to the others.
+  unfinished.push(children.run("echo", 4, [new Uint8Array(17 * 1024 * 1024)]));
+  for (const one of unfinished) one.catch(() => {});
   const pids = children.pids();
-  expect(pids.filter(lives)).toHaveLength(1);
+  expect(pids.filter(lives)).toHaveLength(3);
   await children.close();
   expect(pids.filter(lives)).toEqual([]);
-  expect([(await stuck).code, (await waiting).code]).toEqual(["unavailable", "unavailable"]);
-  expect((await children.run("echo", 3).catch((error) => error)).code).toBe("unavailable");
+  const outcomes = (await Promise.all(unfinished.map(outcomeNow))) as Failure[];
+  expect(outcomes.map(({ code }) => code)).toEqual(unfinished.map(() => "unavailable"));
+  expect((await children.run("echo", 5).catch((error) => error)).code).toBe("unavailable");
+});
+
+test("closing ends a child that has nothing to do and does not end by itself", async () => {
+  const children = pool();
+  const pid = (await children.run("pid", null)).output as number;
+  process.kill(pid, "SIGSTOP");
+  try {
+    await within(children.close(), () => "the pool has closed");
+  } finally {
+    if (lives(pid)) process.kill(pid, "SIGKILL");
+  }
+  expect(lives(pid)).toBe(false);
 });

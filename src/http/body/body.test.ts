@@ -125,9 +125,9 @@ async function halfUpload(
 test("what a body took comes back once, also when it outgrew the small ones and was released twice", () => {
   const budget = new BodyBudget(64 * 1024 * 1024);
   const caller = { id: "key", account: "account" };
-  const hold = budget.open(caller, true);
+  const hold = budget.open(caller);
   for (const bytes of [SMALL_BODY_BYTES_MAX, 2 * SMALL_BODY_BYTES_MAX]) hold.reserve(bytes);
-  const other = budget.open(caller, true);
+  const other = budget.open(caller);
   other.reserve(1_000);
   const taken = budget.taken;
   expect(taken).toBeGreaterThan(2 * SMALL_BODY_BYTES_MAX);
@@ -143,7 +143,7 @@ test("an account has three quarters, whatever number of keys, a key half, and ot
   const budget = new BodyBudget(64 * 1024 * 1024, 1);
   const all = 48 * 1024 * 1024;
   const hold = (id: string, account: string | null, part: number) => {
-    const held = budget.open({ id, account }, true);
+    const held = budget.open({ id, account });
     held.reserve(all * part);
     return held;
   };
@@ -154,6 +154,16 @@ test("an account has three quarters, whatever number of keys, a key half, and ot
   hold("key 3", "one", 0.1);
   for (const one of others) one.release();
   expect(budget.taken).toBeCloseTo(all * 0.35);
+});
+
+test("small bodies have memory that large ones do not take", () => {
+  const budget = new BodyBudget(8 * 1024 * 1024, 1);
+  const hold = (id: string, bytes: number) => budget.open({ id, account: null }).reserve(bytes);
+  hold("key 1", 3 * 1024 * 1024);
+  hold("key 2", 3 * 1024 * 1024);
+  expect(() => hold("key 3", SMALL_BODY_BYTES_MAX + 1)).toThrow("too many large requests");
+  for (let i = 0; i < 8; i++) hold(`key ${i}`, SMALL_BODY_BYTES_MAX);
+  expect(() => hold("key 9", 1)).toThrow("too many large requests");
 });
 
 describe("bodies in hand", () => {

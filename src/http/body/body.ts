@@ -38,11 +38,11 @@ export class BodyBudget {
     this.small = new Account(maxBytes * SMALL_SHARE, copies);
   }
 
-  /** Starts counting one request, which has taken nothing yet. `mayGrow` is for routes that take attachments. */
-  open({ id, account }: BodyCaller, mayGrow: boolean): BodyHold {
+  /** Starts counting one request, which has taken nothing yet. */
+  open({ id, account }: BodyCaller): BodyHold {
     const shares = new Map([[id, CALLER_SHARE]]);
     if (account !== null) shares.set(account, ACCOUNT_SHARE);
-    return new BodyHold(this.small, mayGrow ? this.large : null, shares);
+    return new BodyHold(this.small, this.large, shares);
   }
 
   /** Bytes taken by all requests in progress. */

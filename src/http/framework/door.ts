@@ -131,7 +131,7 @@ export function createDoor(options: DoorOptions) {
     );
     // A request that a route makes itself (`ask`) uses the memory reserved for the outer request.
     const holder = { id: identity?.proofId ?? visit.clientIp, account: identity?.user.id ?? null };
-    visit.hold = server ? bodies.open(holder, takesAttachments) : null;
+    visit.hold = server ? bodies.open(holder) : null;
     const wantsBody = route.hooks.body !== undefined;
     const whole = new WholeBody(wantsBody || takesAttachments);
     const json =
@@ -173,11 +173,11 @@ export function createDoor(options: DoorOptions) {
           }),
         reserve(bytes) {
           // One hold with the body: the largest message always fits if its request is the only one.
-          visit.hold ??= bodies.open(holder, true);
+          visit.hold ??= bodies.open(holder);
           visit.hold.add(bytes);
         },
         inPieces(pieces, bytes) {
-          const hold = answersInHand.open(holder, true);
+          const hold = answersInHand.open(holder);
           hold.reserve(bytes);
           return streamOf(
             pieces,

@@ -23,6 +23,7 @@ test.each<[string, string, string]>([
   ["symbol in a formula", "<math><mi><mglyph><style style='display:block'>zan<!---->zi", "zanzi"],
   ["text after a picture that ends inside its style", "<svg><style></svg>zan<!-- -->zi", "zanzi"],
   ["text after a picture that an outer element ends", "<div><svg></div>zan<b></b>zi", "zanzi"],
+  ["raw text after a picture that an outer element ends", "<div><svg></div><xmp>zan<b>zi</xmp>", "zan<b>zi"],
   ["sections of CDATA", "<svg><text>zan<![CDATA[z]]><![CDATA[i]]></text></svg>", "zanzi"],
   ["HTML in a picture", "<svg><foreignObject><style>a</style>zan<!-- -->zi", "zanzi"],
   ["text after a frame", "<iframe><!--</iframe>zan<b></b>zi", "zanzi"],

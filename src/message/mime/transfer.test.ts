@@ -13,6 +13,7 @@ describe("base64", () => {
     ["with too much padding", "SGk====", "Hi"],
     ["in uneven lines", "aGVsb\r\nG8=\r\n", "hello"],
     ["a list footer after it", `${lines}\r\n_____\r\nlist footer here\r\n`, long, "hasTail"],
+    ["a list footer after data without padding", `${encoded("Hello!")}\r\n_____\r\na footer\r\n`, "Hello!", "hasTail"],
     ["a footer of one word after padding", `${encoded("Hello!!")}\r\nUnsubscribe\r\n`, "Hello!!", "hasTail"],
     [
       "a footer of one long word after padding",
