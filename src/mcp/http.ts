@@ -5,6 +5,7 @@ import {
   WebStandardStreamableHTTPServerTransport,
 } from "@modelcontextprotocol/server";
 import type { Api } from "./api.ts";
+import { waitForMessage } from "./inbox-tools.ts";
 import { createMcpServer, type McpOptions } from "./server.ts";
 
 /** The answer to a client that is already gone. */
@@ -13,6 +14,8 @@ const GONE_STATUS = 499;
 const BATCH_MAX = 100;
 /** Characters of a batch's answers at which no further message gets one. A single answer has up to 4 MB, for a picture. */
 const BATCH_CHARS_MAX = 8 * 1024 * 1024;
+/** Bytes of a request that waits for mail, which are in memory as long as it waits. */
+const WAIT_BYTES_MAX = 4 * 1024;
 /** A server error of our own (JSON-RPC 2.0 5.1). */
 const NOT_ANSWERED = -32000;
 
@@ -34,6 +37,14 @@ export async function answerMcp(
 ): Promise<Response> {
   const parsedBody = parse(body);
   if (parsedBody === undefined) return refusal(-32700, "Parse error: the body is not JSON in UTF-8.");
+  const waiting = [parsedBody].flat().find(waits);
+  if (waiting !== undefined && (Array.isArray(parsedBody) || body.length > WAIT_BYTES_MAX)) {
+    const error = {
+      code: -32600,
+      message: `${waitForMessage.name} is made by itself, in at most ${WAIT_BYTES_MAX} bytes.`,
+    };
+    return Response.json({ jsonrpc: "2.0", id: idOf(waiting), error }, { status: 400 });
+  }
   const create = () => createMcpServer(api, options);
   if (await isLegacyRequest(request, parsedBody))
     return Array.isArray(parsedBody)
@@ -70,6 +81,12 @@ async function answerBatch(
   // The library answers a batch with one request by an object, too.
   const json = answers.length === 1 ? answers[0] : `[${answers.join(",")}]`;
   return new Response(json, { headers: { "content-type": "application/json" } });
+}
+
+/** Whether a message asks to wait for mail. What else a batch has would be kept meanwhile. */
+function waits(message: unknown): boolean {
+  const { method, params } = (message ?? {}) as { method?: unknown; params?: { name?: unknown } | null };
+  return method === "tools/call" && params?.name === waitForMessage.name;
 }
 
 /** The id of a request; null for anything else, such as a notification. */

@@ -297,29 +297,51 @@ test("a batch whose answers are too long is answered in part, and the rest of it
   expect((await it.api("GET", "/api/v1/messages")).body.messages).toEqual([]);
 });
 
-test("what a call has read counts as long as the call waits, and no longer", async () => {
-  await using it = await startTestApp({ set: { "http.max_bytes_in_hand": "32MiB" } });
-  const picture = { ...whoami, params: await withPicture(it, 3_000_000) };
+test("what calls have read counts as long as they go on, and no longer", async () => {
+  const pool = testPool();
   const begun = Promise.withResolvers<void>();
-  const { listMessages } = it.app.store;
-  it.app.store.listMessages = (...asked) => {
-    begun.resolve();
-    return listMessages(...asked);
+  const go = Promise.withResolvers<void>();
+  const run: typeof pool.run = async (task, ...given) => {
+    if (task === "readMessage") {
+      begun.resolve();
+      await go.promise;
+    }
+    return pool.run(task, ...given);
   };
-  // Marks it read: the call waits for the next one.
-  await it.api("GET", `/api/v1/agents/my-bot@e2a.localhost/messages/${picture.params.arguments.message_id}`);
-  const wait = { ...whoami, id: 2, params: { name: "wait_for_message", arguments: { timeout_seconds: 50 } } };
-  const waiting = post(it, [picture, wait]);
+  await using it = await startTestApp({
+    set: { "http.max_bytes_in_hand": "16MiB" },
+    seams: { pool: { ...pool, run } },
+  });
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const agent = `my-bot@${it.app.config.sharedDomain}`;
+  await it.app.store.acceptInbound(mailFor(agent, { content: { text: "Hello ".repeat(600_000) } }));
+  const [{ message_id }] = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body.messages;
+  const read = { ...whoami, params: { name: "get_message", arguments: { message_id } } };
+  const first = post(it, read);
   await begun.promise;
-  const another = (await post(it, picture)).body.result;
+  const another = (await post(it, read)).body.result;
   expect([another.isError, another.content[0].text]).toEqual([
     true,
     expect.stringContaining("Too many of your large requests are in progress."),
   ]);
-  await it.api("POST", "/api/v1/send", { to: ["my-bot@e2a.localhost"], subject: "s", body: "b" });
-  const [first, second] = (await waiting).body;
-  expect([first.result.structuredContent.shown_as, second.result.isError ?? false]).toEqual(["picture", false]);
-  expect((await post(it, picture)).body.result.structuredContent.shown_as).toBe("picture");
+  go.resolve();
+  expect((await first).body.result.structuredContent.untrusted.text).toStartWith("Hello Hello");
+  expect((await post(it, read)).body.result.structuredContent.untrusted.text).toStartWith("Hello Hello");
+});
+
+test("a call that waits for mail stands alone, and is short", async () => {
+  await using it = await startTestApp();
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const wait = { ...whoami, id: 7, params: { name: "wait_for_message", arguments: { timeout_seconds: 1 } } };
+  for (const body of [[whoami, wait], [wait], `${JSON.stringify(wait)}${" ".repeat(5_000)}`]) {
+    const refused = await post(it, body);
+    expect([refused.status, refused.body.id, refused.body.error.message]).toEqual([
+      400,
+      7,
+      "wait_for_message is made by itself, in at most 4096 bytes.",
+    ]);
+  }
+  expect((await post(it, wait)).body.result.structuredContent.timed_out).toBe(true);
 });
 
 test("a body may not be larger than the API's", async () => {

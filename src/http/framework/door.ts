@@ -176,6 +176,7 @@ export function createDoor(options: DoorOptions) {
           visit.hold ??= bodies.open(holder);
           visit.hold.add(bytes);
         },
+        keepAnswers: () => answersInHand.open(holder),
         inPieces(pieces, bytes) {
           const hold = answersInHand.open(holder);
           hold.reserve(bytes);

@@ -137,6 +137,11 @@ export interface Exchange {
    */
   reserve(bytes: number): void;
   /**
+   * Counts answers that are read and kept while the request goes on, as large answers are counted that a client reads.
+   * `add` fails with `overloaded`.
+   */
+  keepAnswers(): { add(bytes: number): void; release(): void };
+  /**
    * Makes a body of pieces, one per turn, as the client reads them. `bytes` is the memory that it takes meanwhile.
    * Failure `overloaded` if too much is being read already.
    */

@@ -34,35 +34,49 @@ export function mcp(deps: RouteDeps) {
         import("../../mcp/http.ts"),
       ]);
       const who = { scope: caller.scope, agent: caller.agentId };
-      const api = localApi(request, exchange.url, (further) => askCounted(exchange, further), who);
+      const kept = exchange.keepAnswers();
+      const api = localApi(request, exchange.url, (further) => askCounted(exchange, kept, further), who);
       const headers = new Headers(request.headers);
       headers.set("content-type", "application/json");
       const posted = new Request(exchange.url.href, { method: "POST", headers, signal: exchange.signal });
-      const answered = await answerMcp(posted, exchange.body, api, {
-        turn: exchange.turn,
-        reader: deps.offload.reader({ userId: caller.user.id, agentId: caller.agentId }),
-        onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
-      });
-      if (answered.body === null) return answered;
-      return new Response(bodyOf(exchange, new Uint8Array(await answered.arrayBuffer())), answered);
+      try {
+        const answered = await answerMcp(posted, exchange.body, api, {
+          turn: exchange.turn,
+          reader: deps.offload.reader({ userId: caller.user.id, agentId: caller.agentId }),
+          onFault: (tool, error) => log.error("mcp.tool_failed", { request: exchange.id, tool }, error),
+        });
+        if (answered.body === null) return answered;
+        return new Response(bodyOf(exchange, new Uint8Array(await answered.arrayBuffer())), answered);
+      } finally {
+        kept.release();
+      }
     },
     withAttachments(REQUEST_BYTES_MAX),
   );
 }
 
+/** An answer is in memory as it was read, and as what a tool makes of it. */
+const ANSWER_COPIES = 2;
+
 /**
  * Makes a request of the API, and counts its answer until the call ends: tools keep what they have read, and may then
- * wait for news or their turn. Answers `overloaded` if the caller's calls keep too much already.
+ * wait for their turn. Answers `overloaded` if the caller's calls keep too much already.
  */
-async function askCounted(exchange: Exchange, request: Request): Promise<Response> {
+async function askCounted(
+  exchange: Exchange,
+  kept: ReturnType<Exchange["keepAnswers"]>,
+  request: Request,
+): Promise<Response> {
+  // A call that waits for mail has only looked for its agent before.
+  if (request.url.includes("/messages/wait?")) kept.release();
   const response = await exchange.ask(request);
   try {
     if (response instanceof ValueResponse) {
-      exchange.reserve(response.chars);
+      kept.add(ANSWER_COPIES * response.chars);
       return response;
     }
     const bytes = await response.arrayBuffer();
-    exchange.reserve(bytes.byteLength);
+    kept.add(ANSWER_COPIES * bytes.byteLength);
     return new Response(response.body === null ? null : bytes, response);
   } catch (error) {
     return problemResponse(asFailure(error), exchange.id);

@@ -3,13 +3,15 @@ import { Badge } from "../ui/badge.tsx";
 import { cx } from "../ui/cx.ts";
 import { foreignHost, hostOf, linkTarget, targetName } from "./hosts.ts";
 
+/** Browsers take too long to show more marks in one text. They are spelled out all the same. */
+const MARKS_MAX = 500;
 const mark = /⟨U\+[0-9A-F]{4,6}⟩(?:×\d+)?/g;
 
 /** Text that a stranger wrote. Invisible and direction-changing characters are spelled out and marked. */
 export function Untrusted({ text, lines = false }: { text: string; lines?: boolean }) {
   const shown = lines ? visibleText(text) : visibleLine(text);
   const parts = shown.split(mark);
-  if (parts.length === 1) return <bdi>{shown}</bdi>;
+  if (parts.length === 1 || parts.length > MARKS_MAX) return <bdi>{shown}</bdi>;
   const marks = shown.match(mark) ?? [];
   return (
     <bdi>
