@@ -82,8 +82,13 @@ export function createAttempts(options: AttemptOptions, parts: AttemptParts): At
 
   /** Whether a message may still leave. Throws while the store is away. */
   async function isStillDue(recipient: RecipientRow, work: OutboundWork): Promise<boolean> {
-    const agent = await store.agentOfLeased(recipient);
-    if (agent === null) return false;
+    const now = await store.leasedState(recipient);
+    if (now === null) return false;
+    const { agent, contentHash, reviewedAt, status } = now;
+    const { message } = work;
+    // Held, decided or edited meanwhile, through another recipient: it is read anew.
+    if (status === "pending_approval" || contentHash !== message.contentHash) return false;
+    if (reviewedAt?.getTime() !== message.reviewedAt?.getTime()) return false;
     return sameGate(agent, work.agent) || !(await isHeld(recipient, { ...work, agent }));
   }
 

@@ -419,6 +419,57 @@ describe("mail that waits for a connection does not leave after", () => {
     expect((await outbound(it, body.message_id)).status).toBe(status ?? 404);
   });
 
+  const words = (raw: Buffer) => /the (?:agent|reviewer)'s words/.exec(raw.toString("latin1"))?.[0];
+  test.each<[name: string, decide: (it: TestApp, id: string) => Promise<unknown>, sent: [to: string, words: string][]]>(
+    [
+      ["the message is held through its other recipient", async () => {}, []],
+      ["and a reviewer rejects it", (it, id) => it.api("POST", `/api/v1/messages/${id}/reject`, { reason: "No." }), []],
+      [
+        "and a reviewer removes the recipient, and changes the text",
+        (it, id) =>
+          it.api("POST", `/api/v1/messages/${id}/approve`, {
+            ...{ to: ["third@outside.example"], body_text: "the reviewer's words" },
+          }),
+        [["third@outside.example", "the reviewer's words"]],
+      ],
+    ],
+  )("%s", async (_name, decide, sent) => {
+    const clock = new TestClock();
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<void>();
+    const on = async (stage: string) => {
+      if (stage !== "message") return undefined;
+      asked.resolve();
+      await answer.promise;
+      return undefined;
+    };
+    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    const { it, smtp } = world;
+    const { store } = it.app;
+    const mail = { subject: "s", body: "the agent's words" };
+    const send = async (...to: string[]) =>
+      (await it.api("POST", "/api/v1/send", { ...mail, to }, { prefer: "respond-async" })).body.message_id;
+    await send("first@outside.example");
+    await asked.promise;
+    const id = await send("second@outside.example", "third@outside.example");
+    clock.advance(2_000);
+    const found = await store.getOutbound(it.userId, id);
+    const third = found?.recipients[1];
+    const agent = await store.getAgent("bot@e2a.localhost");
+    if (!third?.leaseToken || !agent) throw new Error("it is not in hand");
+    const gate = { hold: { rule: "approval" as const, reason: "A test holds it." }, settings: agent };
+    const now = new Date(clock.now());
+    expect(await store.holdQueued({ recipient: third, gate, review: null, now })).toBe("held");
+    await decide(it, id);
+    answer.resolve();
+    await it.app.drain();
+    const left = smtp.messages
+      .map(({ raw, to }) => [to[0] as string, words(raw)])
+      .filter(([to]) => to?.endsWith("@outside.example"));
+    expect(left).toEqual([["first@outside.example", "the agent's words"], ...sent]);
+  });
+
   test("a pause, and leaves when it ends", async () => {
     const clock = new TestClock();
     const answer = Promise.withResolvers<void>();

@@ -206,7 +206,7 @@ export function startDispatch(options: DispatchOptions): Dispatch {
         const waits = leave === null;
         leave ??= await waitForRoom(recipient, bytes);
         // While it waited, it may have been paused, or its lease may have ended.
-        if (!leave || (waits && (await store.agentOfLeased(recipient)) === null)) {
+        if (!leave || (waits && (await store.leasedState(recipient)) === null)) {
           const at = new Date(clock.now() + (leave || closing.signal.aborted ? 0 : NO_ROOM_RETRY_MS));
           await recorder.record(recipient, { kind: "released", at, error: null });
           return;

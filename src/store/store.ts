@@ -34,7 +34,7 @@ import * as queue from "./outbound/queue.ts";
 import { recordReport, senderOf } from "./outbound/report.ts";
 import { refuseSuppressed, sweepSendCounts } from "./outbound/send-limits.ts";
 import * as withdraw from "./outbound/withdraw.ts";
-import { agentOfLeased, outboundSize, outboundWork } from "./outbound/work.ts";
+import { leasedState, outboundSize, outboundWork } from "./outbound/work.ts";
 import { overview } from "./overview.ts";
 
 /** Rows deleted per transaction: the initial number, and the maximum. */
@@ -243,6 +243,7 @@ export function createStore(engine: Engine) {
     noteAnswered: forgettable(outbound.noteAnswered),
     getOutbound: scan(outbound.getOutbound),
     briefOutbound: lookUp(outbound.briefOutbound),
+    isEdited: lookUp(outbound.isEdited),
     outboundBytes: scan(outbound.outboundBytes),
     listOutbound: scan(outbound.listOutbound),
     cancelOutbound: write(outbound.cancelOutbound),
@@ -272,7 +273,7 @@ export function createStore(engine: Engine) {
     renewLease: forgettable(queue.renewLease),
     outboundSize: lookUp(outboundSize),
     outboundWork: follow(outboundWork),
-    agentOfLeased: lookUp(agentOfLeased),
+    leasedState: lookUp(leasedState),
     finishRecipient: write(queue.finishRecipient),
     nextRecipientDue: lookUp(queue.nextRecipientDue),
     adoptLanes: lasting(queue.adoptLanes),

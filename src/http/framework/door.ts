@@ -171,6 +171,7 @@ export function createDoor(options: DoorOptions) {
             await requireStanding();
             return work();
           }),
+        inListSlot: (work) => (identity ? lists(partyOf(identity), work) : work()),
         reserve(bytes) {
           // One hold with the body: the largest message always fits if its request is the only one.
           visit.hold ??= bodies.open(holder);
@@ -214,9 +215,7 @@ export function createDoor(options: DoorOptions) {
     };
     if (identity && method === "POST") return idempotency.once(request, identity, hash, run);
     if (!identity || method !== "GET" || !isList(route, url)) return run(keepNothing);
-    // A search may scan a whole inbox. Accounts take turns, and within an account its keys.
-    const account: Party = { lane: "client", address: identity.user.id, connection: identity.proofId };
-    return lists(account, async () => {
+    return lists(partyOf(identity), async () => {
       if (request.signal.aborted) return gone();
       await requireStanding();
       return run(keepNothing);
@@ -285,6 +284,11 @@ export function createDoor(options: DoorOptions) {
   }
 }
 
+/** The party of a search, which may scan a whole inbox: accounts take turns, and within an account its keys. */
+function partyOf(identity: Identity): Party {
+  return { lane: "client", address: identity.user.id, connection: identity.proofId };
+}
+
 /** What the log records of a request. */
 interface Visit {
   readonly id: string;
@@ -319,14 +323,14 @@ async function respond<R extends Response | undefined>(work: () => Promise<R>, v
 }
 
 /**
- * Whether a request reads a page of a list, or counts what an account has. A request that waits for news looks at a few
- * rows, and so does one for what waits for approval; that shows each message in its turn, and must hold up no other list
- * meanwhile.
+ * Whether a request reads a page of a list, or counts what an account has, from beginning to end. A request that waits
+ * for news looks at a few rows. One for what waits for approval takes a slot only to read its rows (`inListSlot`).
  */
 function isList({ path, hooks }: Route, url: URL): boolean {
   if (path === "/api/v1/overview") return true;
   const { searchParams } = url;
-  if (searchParams.has("wait") || searchParams.get("status") === "pending_approval") return false;
+  const isPending = path === "/api/v1/messages" && searchParams.get("status") === "pending_approval";
+  if (isPending || Number(searchParams.get("wait")) > 0) return false;
   return hooks.query?.schema.properties?.page_size !== undefined;
 }
 

@@ -132,6 +132,11 @@ export interface Exchange {
    */
   withWholeMessage<T>(work: () => Promise<T>, by?: "server" | "child"): Promise<T>;
   /**
+   * Reads a page of a list in a slot for lists, in which accounts take turns. The door does it for most lists; one that
+   * then shows each row in its turn must not hold up other lists meanwhile.
+   */
+  inListSlot<T>(work: () => Promise<T>): Promise<T>;
+  /**
    * Counts content that the server takes from a stored message, and keeps until this request ends, as if the client had
    * sent it. Failure `overloaded`, as for large bodies.
    */

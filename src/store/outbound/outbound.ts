@@ -326,6 +326,18 @@ export function* briefOutbound(s: Scope, id: string): Verb<BriefOutbound | null>
   return message ? { message, recipients: yield* recipientsOf(s, id) } : null;
 }
 
+/** Whether a reviewer has changed a message. */
+export function* isEdited(s: Scope, id: string): Verb<boolean> {
+  const { outboundMessages: messages } = s.t;
+  const found = yield* ask(
+    s.db
+      .select({ id: messages.id })
+      .from(messages)
+      .where(and(eq(messages.id, id), isNotNull(messages.original))),
+  );
+  return found.length > 0;
+}
+
 /** The bytes of an outbound message as composed; null if it is gone. */
 export function* outboundBytes(s: Scope, id: string): Verb<Buffer | null> {
   const { outboundRaw } = s.t;

@@ -74,17 +74,19 @@ onEveryDatabase((it) => {
     await addOutbound(store, agent.id, { recipients: [{}] });
     const [taken] = await claim(store, { now: later(1) });
     if (!taken) throw new Error("nothing was due");
-    expect(await store.agentOfLeased(taken)).toMatchObject({ id: agent.id, paused: false });
-    expect(await store.agentOfLeased({ ...taken, leaseToken: "other" })).toBeNull();
+    expect(await store.leasedState(taken)).toMatchObject({
+      ...{ status: "sending", reviewedAt: null, agent: { id: agent.id, paused: false } },
+    });
+    expect(await store.leasedState({ ...taken, leaseToken: "other" })).toBeNull();
     await store.updateAgent(agent.id, { paused: true }, later(2));
-    expect(await store.agentOfLeased(taken)).toBeNull();
+    expect(await store.leasedState(taken)).toBeNull();
     await store.updateAgent(agent.id, { paused: false }, later(3));
-    expect(await store.agentOfLeased(taken)).toMatchObject({ id: agent.id });
+    expect(await store.leasedState(taken)).toMatchObject({ agent: { id: agent.id } });
     await store.finishRecipient(taken, released(300), later(4));
-    expect(await store.agentOfLeased(taken)).toBeNull();
+    expect(await store.leasedState(taken)).toBeNull();
     const [again] = await claim(store, { now: later(500), leaseToken: "again" });
     await store.deleteAgent(agent.id, later(501));
-    expect(again && (await store.agentOfLeased(again))).toBeNull();
+    expect(again && (await store.leasedState(again))).toBeNull();
   });
 
   test("a claim takes what is due in a lane, oldest first, as much as there is room; other lanes are not touched", async () => {

@@ -45,7 +45,12 @@ const selectLeased = statement(
     p: Params<Pick<RecipientRow, "messageId" | "n" | "leaseToken">>,
   ) =>
     db
-      .select({ agentId: messages.agentId })
+      .select({
+        agentId: messages.agentId,
+        status: messages.status,
+        reviewedAt: messages.reviewedAt,
+        contentHash: messages.contentHash,
+      })
       .from(recipients)
       .innerJoin(messages, eq(messages.id, recipients.messageId))
       .where(
@@ -58,11 +63,22 @@ const selectLeased = statement(
       ),
 );
 
-/** The agent of a leased recipient. Null if the lease has ended, or if the recipient was paused or deleted meanwhile. */
-export function* agentOfLeased(
+/** What may have changed about a message since a recipient of it was claimed. */
+export interface LeasedState extends Pick<OutboundRow, "status" | "reviewedAt" | "contentHash"> {
+  agent: AgentRow;
+}
+
+/**
+ * The present state of a leased recipient's message. Null if the lease has ended, or if the recipient was paused or
+ * deleted meanwhile.
+ */
+export function* leasedState(
   s: Scope,
   { messageId, n, leaseToken }: Pick<RecipientRow, "messageId" | "n" | "leaseToken">,
-): Verb<AgentRow | null> {
+): Verb<LeasedState | null> {
   const [found] = yield* selectLeased(s, { messageId, n, leaseToken });
-  return found ? yield* getAgent(s, found.agentId) : null;
+  const agent = found && (yield* getAgent(s, found.agentId));
+  if (!found || !agent) return null;
+  const { agentId: _, ...state } = found;
+  return { ...state, agent };
 }

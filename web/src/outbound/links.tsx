@@ -20,7 +20,7 @@ function claimed({ text, host }: ShownLink): string | null {
     .find(isHost);
   if (!name || !host) return null;
   const plain = (one: string) => one.replace(/^www\./, "").replace(/:\d+$/, "");
-  return plain(host).endsWith(plain(name)) ? null : name;
+  return `.${plain(host)}`.endsWith(`.${plain(name)}`) ? null : name;
 }
 
 /** Shows where each link of a mail really leads. The links are not clickable. */

@@ -57,27 +57,38 @@ export function decisions(deps: RouteDeps) {
   });
 
   /** Requires a message that waits for a decision. Failures `forbidden`, `not_found`, `conflict`. */
-  async function requireHeld(caller: Identity, id: string, seen: string | undefined): Promise<void> {
+  async function requireHeld(
+    caller: Identity,
+    id: string,
+    seen: string | undefined,
+    exchange: Exchange,
+  ): Promise<void> {
     requireDecider(caller);
     const found = await ownBrief(store, caller, id);
     await deps.answers.named(found.message, caller.proofId);
-    if (found.message.status !== "pending_approval") throw await conflictOf({ kind: "decided", outbound: found });
+    if (found.message.status !== "pending_approval")
+      throw await conflictOf({ kind: "decided", outbound: found }, exchange);
     if (seen !== undefined && seen !== found.message.contentHash)
-      throw await conflictOf({ kind: "superseded", outbound: found });
+      throw await conflictOf({ kind: "superseded", outbound: found }, exchange);
   }
 
   /** Decides in one transaction. Failure `conflict` if the message is decided already, or its content has changed. */
-  async function decide(decision: Decision): Promise<StoredOutbound> {
+  async function decide(decision: Decision, exchange: Exchange): Promise<StoredOutbound> {
     const decided = await store.decideHold(decision);
     if (!decided) throw notFound("outbound message");
-    if (decided.kind !== "done") throw await conflictOf(decided);
+    if (decided.kind !== "done") throw await conflictOf(decided, exchange);
     return decided.outbound;
   }
 
-  async function conflictOf({ kind, outbound }: Exclude<Decided, { kind: "done" }>): Promise<Failure> {
+  async function conflictOf(
+    { kind, outbound }: Exclude<Decided, { kind: "done" }>,
+    exchange: Exchange,
+  ): Promise<Failure> {
     const { message } = outbound;
     if (kind === "superseded") {
-      const whole = await store.getOutbound(message.userId, message.id);
+      const whole = (await store.isEdited(message.id))
+        ? await exchange.withWholeMessage(() => store.getOutbound(message.userId, message.id))
+        : null;
       const parts = whole ? editedPartsOf(whole.message) : undefined;
       const what = parts && parts.length > 0 ? ` It differs from what the agent wrote in ${parts.join(", ")}.` : "";
       return new Failure("conflict", `content_hash does not match: the message has changed.${what}`, {
@@ -227,22 +238,25 @@ export function decisions(deps: RouteDeps) {
       "/:id/approve",
       async ({ params, body, caller, exchange, request, set, status }) => {
         const { content_hash: seen, ...changes } = body;
-        await requireHeld(caller, params.id, seen);
-        const found = await ownOutbound(store, caller, params.id);
+        await requireHeld(caller, params.id, seen, exchange);
+        const found = await exchange.withWholeMessage(() => ownOutbound(store, caller, params.id));
         const isBound = Object.keys(changes).length > 0;
         // The answer may wait for the first attempt, with the message in memory.
         exchange.reserve(textLengthOf(found.message.content));
         const edit = isBound ? await edited(found, changes, exchange) : null;
         await exchange.requireStanding();
-        const decided = await decide({
-          ...decider(exchange, request),
-          userId: caller.user.id,
-          id: found.message.id,
-          now: new Date(clock.now()),
-          verdict: { kind: "approve", edit },
-          // What the members say is about the content read above, also if they change nothing.
-          contentHash: seen ?? (isBound ? found.message.contentHash : null),
-        });
+        const decided = await decide(
+          {
+            ...decider(exchange, request),
+            userId: caller.user.id,
+            id: found.message.id,
+            now: new Date(clock.now()),
+            verdict: { kind: "approve", edit },
+            // What the members say is about the content read above, also if they change nothing.
+            contentHash: seen ?? (isBound ? found.message.contentHash : null),
+          },
+          exchange,
+        );
         const settled = prefersAsync(request, set) ? decided : await sender.settle(decided, exchange.signal);
         const outcome = outcomeOf(settled);
         return status(outcome.status, {
@@ -278,15 +292,18 @@ export function decisions(deps: RouteDeps) {
     .post(
       "/:id/reject",
       async ({ params, body, caller, exchange, request }) => {
-        await requireHeld(caller, params.id, body.content_hash);
-        const { message } = await decide({
-          ...decider(exchange, request),
-          userId: caller.user.id,
-          id: params.id,
-          now: new Date(clock.now()),
-          verdict: { kind: "reject", reason: body.reason ?? "" },
-          contentHash: body.content_hash ?? null,
-        });
+        await requireHeld(caller, params.id, body.content_hash, exchange);
+        const { message } = await decide(
+          {
+            ...decider(exchange, request),
+            userId: caller.user.id,
+            id: params.id,
+            now: new Date(clock.now()),
+            verdict: { kind: "reject", reason: body.reason ?? "" },
+            contentHash: body.content_hash ?? null,
+          },
+          exchange,
+        );
         const { id, rejectionReason } = message;
         return { message_id: id, status: "rejected" as const, rejection_reason: rejectionReason ?? "" };
       },

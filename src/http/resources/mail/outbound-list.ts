@@ -20,7 +20,7 @@ export interface ListedOutbound<T> extends OutboundPlace {
  * @returns `isCut` if they filled the page before `limit` messages did
  */
 export async function readOutbound<T>(
-  store: Store,
+  store: Pick<Store, "listOutbound">,
   userId: string,
   filter: OutboundFilter,
   { limit, sort = "desc", after }: Omit<OutboundPage, "isBrief">,

@@ -77,7 +77,9 @@ export function outbound(deps: RouteDeps) {
           ["outbound", caller.user.id, filter, ...(isPending ? [sort] : [])],
           (at, limit) => {
             const after = at ? { id: at[0], expiresAt: at[1] === undefined ? undefined : new Date(at[1]) } : undefined;
-            return readOutbound(store, caller.user.id, filter, { sort, limit, after }, show, charsOf);
+            const list: Store["listOutbound"] = (...asked) =>
+              isPending ? exchange.inListSlot(() => store.listOutbound(...asked)) : store.listOutbound(...asked);
+            return readOutbound({ listOutbound: list }, caller.user.id, filter, { sort, limit, after }, show, charsOf);
           },
           ({ id, expiresAt }) => (isPending && expiresAt ? [id, expiresAt.getTime()] : [id]),
         );
