@@ -119,9 +119,15 @@ export function createAttempts(options: AttemptOptions, parts: AttemptParts): At
       return { kind: "released", at: new Date(clock.now()), error: "The store was away; nothing was sent." };
     const returnPath = options.returnPaths.make(recipient.messageId, recipient.n);
     const tooLong = new AbortController();
-    const cancelEnd = clock.after(TRY_MS, () => tooLong.abort());
+    const limited = () => clock.after(TRY_MS, () => tooLong.abort());
+    let cancelEnd = limited();
     const signal = AbortSignal.any([breakOff, tooLong.signal]);
-    const mayBegin = async () => clock.elapsed() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
+    const mayBegin = async () => {
+      // The wait for a connection takes nothing from the dialogue: broken off past its final dot, it would come twice.
+      cancelEnd();
+      cancelEnd = limited();
+      return clock.elapsed() - knownAt < KNOWN_MS || (await isStillDue(recipient, work));
+    };
     const envelope = { from: returnPath, to: recipient.address };
     const send = (bytes: Uint8Array) => upstream.send(envelope, bytes, signal, mayBegin);
     const encoded = async () => {
@@ -132,7 +138,7 @@ export function createAttempts(options: AttemptOptions, parts: AttemptParts): At
     };
     const outcome = await send(raw)
       .then((first) => (first.kind === "eight-bit" ? encoded() : first))
-      .finally(cancelEnd);
+      .finally(() => cancelEnd());
     // It could not be encoded.
     if (outcome.kind === "eight-bit")
       return settle(recipient, { kind: "refused", reply: `${upstream.settings.name} takes no 8-bit mail` });

@@ -8,6 +8,9 @@ export const captureLane = "capture";
 /** The default upstream's lane, and the prefix of the lanes for sender domains. */
 const upstreamLane = "upstream";
 
+/** RFC 5321 4.5.3.2.6. Many servers examine a message before they answer. */
+const DONE_TIMEOUT_MS = 10 * 60_000;
+
 /** The routes that mail to other servers takes. */
 export interface Routes {
   /** Every lane with an upstream, and the settings of that upstream. */
@@ -23,7 +26,13 @@ export interface Routes {
 /** Reads the routes from the configuration. `ca` has the certificates of `outbound_smtp.ca_file`. */
 export function createRoutes(config: Config, ca: string | null): Routes {
   const smtp = config.outboundSmtp;
-  const common = { ca, hostname: config.smtp.domain, timeoutMs: smtp.timeout, connections: smtp.connections };
+  const common = {
+    ca,
+    hostname: config.smtp.domain,
+    timeoutMs: smtp.timeout,
+    doneTimeoutMs: Math.max(smtp.timeout, DONE_TIMEOUT_MS),
+    connections: smtp.connections,
+  };
   const upstreams = new Map<string, UpstreamSettings>();
   if (smtp.host !== null) {
     const { host, port, tls, username, password } = smtp;

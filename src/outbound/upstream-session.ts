@@ -1,7 +1,7 @@
 /** One connection to an upstream: set up, used for transactions, closed. Knows at every failure what was sent. */
 import { isAscii } from "node:buffer";
 import type { Socket } from "node:net";
-import { Readable, type Transform } from "node:stream";
+import { Readable, type Transform, type Writable } from "node:stream";
 import { createSecureContext, rootCertificates, type SecureContext, TLSSocket } from "node:tls";
 import type { NodemailerError } from "nodemailer";
 import type SMTPConnection from "nodemailer/lib/smtp-connection";
@@ -124,6 +124,7 @@ export class UpstreamSession {
       const finish = (error: NodemailerError | null, reply?: string) => {
         if (this.giveUp !== finish) return;
         this.giveUp = null;
+        this.waitFor(this.settings.timeoutMs);
         const { outcome, isOdd } = judge(phase, error, reply ?? "", connection.lastServerResponse !== false);
         if (isOdd) this.destroy("it answered oddly");
         resolve(wantsSignIn(error) ? { kind: "unreachable", error: this.signInWanted() } : outcome);
@@ -131,8 +132,13 @@ export class UpstreamSession {
       this.giveUp = finish;
       connection.lastServerResponse = false;
       this.asksForUtf8 = needsUtf8;
-      const message = new HeldMessage(raw, connection, (reached) => {
-        phase = reached;
+      const message = new HeldMessage(raw, connection, {
+        timeoutMs: this.settings.timeoutMs,
+        reached: (now) => {
+          phase = now;
+          if (now === "dot") this.waitFor(this.settings.doneTimeoutMs);
+        },
+        stalled: () => this.destroy("the server stopped reading"),
       });
       connection.send(
         { from: envelope.from, to: envelope.to, size: raw.length, use8BitMime: !isAscii(raw) },
@@ -140,6 +146,11 @@ export class UpstreamSession {
         (error, info) => finish(error, info?.response),
       );
     });
+  }
+
+  /** Sets how long the server may be silent. */
+  private waitFor(ms: number): void {
+    if (!this.gone) (this.connection?._socket as Socket | undefined)?.setTimeout(ms);
   }
 
   /** Prepares the connection for a message after one that was not accepted. Resolves when it is ready, or gone. */
@@ -272,14 +283,19 @@ class HeldMessage extends Readable {
   constructor(
     private readonly raw: Uint8Array,
     private readonly connection: SMTPConnection,
-    private readonly reached: (phase: Phase) => void,
+    private readonly how: {
+      timeoutMs: number;
+      reached(phase: Phase): void;
+      /** Called if the server has read nothing for `timeoutMs`: the socket's own time limit is about what it sends. */
+      stalled(): void;
+    },
   ) {
     super({ autoDestroy: false });
   }
 
   /** Nodemailer calls this after the 354; `to` stuffs dots and adds the final one at its end. */
   override pipe<T extends NodeJS.WritableStream>(to: T): T {
-    this.reached("body");
+    this.how.reached("body");
     this.writeFrom(0, to as unknown as Transform);
     return to;
   }
@@ -291,19 +307,29 @@ class HeldMessage extends Readable {
     // The event loop reports a close in the turn between these two.
     if (end === this.raw.length) setImmediate(() => setImmediate(() => this.finish(to)));
     else if (isTaken) setImmediate(() => this.writeFrom(end, to));
-    else to.once("drain", () => this.writeFrom(end, to));
+    else this.onDrain(to, () => this.writeFrom(end, to));
   }
 
   private finish(to: Transform): void {
     if (this.connection.destroyed) return;
     const socket = this.connection._socket as Socket;
     // Less than the high-water mark may still wait: "unknown" may then begin a little early, never late.
-    if (socket.writableNeedDrain) socket.once("drain", () => this.finish(to));
+    if (socket.writableNeedDrain) this.onDrain(socket, () => this.finish(to));
     else if (to.writableLength > 0 || to.readableLength > 0) setImmediate(() => this.finish(to));
     else {
-      this.reached("dot");
+      this.how.reached("dot");
       to.end();
     }
+  }
+
+  private onDrain(stream: Writable, then: () => void): void {
+    const timer = setTimeout(this.how.stalled, this.how.timeoutMs);
+    const settle = () => clearTimeout(timer);
+    stream.once("drain", () => {
+      settle();
+      then();
+    });
+    this.connection.once("end", settle);
   }
 }
 

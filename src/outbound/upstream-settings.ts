@@ -14,6 +14,8 @@ export interface UpstreamSettings {
   hostname: string;
   /** For connecting up to the greeting, and for silence on the socket at any time. */
   timeoutMs: number;
+  /** For the answer to the final dot. A server that is given up too early delivers the message, and gets it again. */
+  doneTimeoutMs: number;
   /** The most connections at once. */
   connections: number;
 }

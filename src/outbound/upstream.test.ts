@@ -36,6 +36,7 @@ async function world(
       ca: smtp.tls?.cert ?? null,
       hostname: "relay.e2a.example",
       timeoutMs: calmMs,
+      doneTimeoutMs: calmMs,
       connections: 1,
       ...settings,
     },
@@ -177,7 +178,10 @@ describe("a failure is placed exactly, and the next message goes out:", () => {
         const times = stage === "ehlo" && typeof action === "string" ? 2 : 1;
         // Only a silent server is waited for.
         const timeoutMs = what === "hangs" ? shortMs : 60_000;
-        await using w = await world({ auth: signIn, on: at(stage, action, times) }, { timeoutMs });
+        await using w = await world(
+          { auth: signIn, on: at(stage, action, times) },
+          { timeoutMs, doneTimeoutMs: timeoutMs },
+        );
         const outcome = await send(w);
         expect(outcome.kind).toBe(kind);
         expect(textOf(outcome)).not.toMatch(/[\u0000-\u001f]|undefined|\[object|correct horse|relay-user/);
@@ -186,6 +190,28 @@ describe("a failure is placed exactly, and the next message goes out:", () => {
         expect(await send(w)).toMatchObject({ kind: "accepted" });
         expect(w.smtp.connections.total).toBe(2);
       });
+});
+
+test("the answer to the whole message may take longer than any other, and its time limit ends with it", async () => {
+  let isSlow = true;
+  const on = async (stage: Stage): Promise<Scripted | undefined> => {
+    if (stage === "message" && isSlow) {
+      await Bun.sleep(3 * shortMs);
+      isSlow = false;
+      return undefined;
+    }
+    return stage === "rcpt" && !isSlow ? { do: "hang" } : undefined;
+  };
+  await using w = await world({ on }, { timeoutMs: shortMs, doneTimeoutMs: calmMs });
+  expect(await send(w)).toMatchObject({ kind: "accepted" });
+  expect(await send(w)).toMatchObject({ kind: "deferred" });
+});
+
+test("a server that stops reading within a large message is given up like one that is silent", async () => {
+  await using w = await world({ on: at("data", { say: "354 go ahead", do: "stop" }) }, { timeoutMs: shortMs });
+  const outcome = await send(w, to, large);
+  expect(outcome.kind).toBe("deferred");
+  expect(textOf(outcome)).toContain("stopped reading");
 });
 
 describe("closing in the middle of DATA:", () => {

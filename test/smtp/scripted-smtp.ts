@@ -17,8 +17,11 @@ export type Stage = "greeting" | "ehlo" | "starttls" | "auth" | "mail" | "rcpt" 
 export interface Action {
   /** The reply, with lines separated by \n; it need not be SMTP. */
   say?: string;
-  /** close: FIN after the reply. reset: RST. hang: silence from here on, with the connection open. */
-  do: "close" | "reset" | "hang";
+  /**
+   * close: FIN after the reply. reset: RST. hang: silence from here on, with the connection open. stop: the same, and
+   * nothing more is read.
+   */
+  do: "close" | "reset" | "hang" | "stop";
 }
 
 /** A reply text (its code decides how the server continues), an action, or undefined for the normal reply. */
@@ -171,6 +174,7 @@ async function converse(peer: Peer, options: ScriptedOptions, pair: TlsPair | nu
     if (wanted.say !== undefined) peer.say(wanted.say);
     if (wanted.do === "close") peer.close();
     if (wanted.do === "reset") peer.reset();
+    if (wanted.do === "stop") peer.stop();
     return null;
   };
   const line = async () => {
@@ -285,6 +289,10 @@ class Peer {
 
   reset(): void {
     this.socket.resetAndDestroy();
+  }
+
+  stop(): void {
+    this.socket.pause();
   }
 
   /** The next line without CRLF, or null if the client has gone. */
