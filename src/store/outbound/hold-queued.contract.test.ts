@@ -46,6 +46,15 @@ onEveryDatabase((it) => {
     ).toBeNull();
   });
 
+  test("a recipient whose server has refused the message does not keep the others from their decision", async () => {
+    const { sent, mine, gate } = await waiting(2);
+    const refused = { kind: "failed", reply: "550 5.1.1 no", error: null, suppress: true } as const;
+    await it.store.finishRecipient(mine[0]!, refused, later(2));
+    expect(await it.store.holdQueued(on(mine[1]!, gate))).toBe("held");
+    expect(await it.store.decideHold(decision(sent.message.id, { now: later(3) }))).toMatchObject({ kind: "done" });
+    expect((await statuses(sent)).recipients).toEqual(["failed", "queued", "queued"]);
+  });
+
   test("held by two at once: both find it held, and it is said once", async () => {
     const { sent, mine, gate } = await waiting(2);
     const [one, other] = await twoNodes(it);

@@ -173,7 +173,12 @@ function* letGo(
   const { status, isReviewed, now, notBefore } = how;
   const { outboundMessages: messages, outboundRecipients } = s.t;
   const recipients = yield* recipientsOf(s, message.id);
-  yield* refuseSuppressed(s, message.userId, recipients);
+  // A message that was held in part may have been refused by another recipient's server before.
+  yield* refuseSuppressed(
+    s,
+    message.userId,
+    recipients.filter(({ queue }) => queue === "held"),
+  );
   const isPaused = agent.paused || (yield* isPausedAbove(s, agent));
   yield* ask(
     s.db
