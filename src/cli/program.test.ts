@@ -149,6 +149,12 @@ describe("the server's refusals", () => {
     expect(JSON.parse(err)).toMatchObject({ code: "usage", fix: "Did you mean --json?" });
   });
 
+  test("but not after --, where it is an argument", async () => {
+    const { code, err } = await shell.run(["read", "a", "--", "--json"]);
+    expect(code).toBe(2);
+    expect(err).toStartWith("error: too many arguments");
+  });
+
   test("hostile text in a refusal cannot command the terminal", async () => {
     world.refuses([400, { detail: "bad \x1b]0;owned\x07name", fix: "no\x1b[2J" }]);
     const { err } = await shell.run(["agents", "list"], { env: world.env, terminal: true });

@@ -23,6 +23,12 @@ test("SIGTERM ends the server even if something unrelated, such as a look-up, ha
   expect(await server.stop()).toBe(0);
 }, 60_000);
 
+test("the line of a server that is ready says where its database is", async () => {
+  await using dir = await tempDir();
+  await using server = await startBinary(serverEnv(dir.path), [process.execPath, main]);
+  expect(server.ready).toMatchObject({ event: "ready", store: `SQLite, ${join(dir.path, "data", "e2a.db")}` });
+}, 60_000);
+
 test.skipIf(process.platform !== "linux")(
   "a server that is almost out of file descriptors is not ready",
   async () => {

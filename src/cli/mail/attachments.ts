@@ -25,7 +25,7 @@ export function safeFilename(name: string, index: number): string {
 function shorten(name: string): string {
   const { stem, extension } = split(name);
   let kept = [...stem];
-  while (kept.length > 1 && Buffer.byteLength(kept.join("") + extension) > NAME_MAX_BYTES) kept = kept.slice(0, -1);
+  while (Buffer.byteLength(kept.join("") + extension) > NAME_MAX_BYTES) kept = kept.slice(0, -1);
   return kept.join("") + extension;
 }
 

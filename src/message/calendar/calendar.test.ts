@@ -204,6 +204,14 @@ describe("times", () => {
       ...(["9999-12-31", "9999-12-31", []] as [string, string, string[]]),
     ],
     [[], "DTSTART;VALUE=DATE:99991231", undefined, "9999-12-31", null, ["calendar_time_invalid"]],
+    // The usual way to write that it never ends.
+    [
+      [],
+      "DTSTART:99991231T100000Z",
+      "DTEND:99991231T235959Z",
+      ...(["9999-12-31T10:00:00Z", "9999-12-31T23:59:59Z", []] as [string, string, string[]]),
+    ],
+    [[], "DTSTART:99991231T235959Z", "DURATION:PT1S", "9999-12-31T23:59:59Z", null, ["calendar_time_invalid"]],
     [[], "DTSTART:99990101T000000Z", "DURATION:P9999W", "9999-01-01T00:00:00Z", null, ["calendar_time_invalid"]],
   ])("%j %s %s", async (zones, first, second, start, end, defects) => {
     const lines = second === undefined ? [first] : [first, second];

@@ -33,7 +33,7 @@ const DESCRIPTION_CHARS_MAX = 64 * 1024;
 const DAY_MS = 86_400_000;
 /** RFC 3339 has four digits for a year. */
 const YEAR_0_MS = Date.parse("0000-01-01T00:00:00Z");
-const YEAR_9999_MS = Date.UTC(9999, 11, 31);
+const YEAR_10000_MS = Date.UTC(10_000, 0, 1);
 
 /** Whether a file is a calendar, by its type or name (RFC 5545 8.1). */
 export function isCalendar(type: string, filename: string): boolean {
@@ -197,7 +197,7 @@ function written(moment: Moment, defects: Set<DefectCode>): string | null {
   const { isDay, zone } = moment;
   const offset = offsetOf(moment);
   const wall = moment.instant + offset;
-  if (wall < YEAR_0_MS || wall > YEAR_9999_MS) {
+  if (wall < YEAR_0_MS || wall >= YEAR_10000_MS) {
     defects.add("calendar_time_invalid");
     return null;
   }

@@ -72,6 +72,11 @@ test.each([
     "Yes.",
   ],
   [
+    "answers between quotes below a separator without a header",
+    "Yes.\n\n-----Original Message-----\n> Coming?\nOn Tuesday.\n> Where?\nHere.",
+    "Yes.\nOn Tuesday.\nHere.",
+  ],
+  [
     "a postscript after the signature",
     "Send 40 chairs.\n\nBest regards,\nAlice\n\nPS: and 3 tables.",
     "Send 40 chairs.\n\nPS: and 3 tables.",
