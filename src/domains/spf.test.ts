@@ -49,6 +49,11 @@ test("look-ups are counted through includes and redirects, and no further than r
   expect(
     await spfLookups("v=spf1 include:a.test include:down.test exists:%{i}.x.test ip4:192.0.2.2 -all", textsAt),
   ).toBe(6);
+  expect(asked).toEqual(["a.test", "down.test", "b.test"]);
+  // What a name with macros, or none, stands for is known only at the receiver.
+  asked.length = 0;
+  expect(await spfLookups("v=spf1 include:%{i}.x.test include: redirect=%{d}.x.test", textsAt)).toBe(3);
+  expect(asked).toEqual([]);
   zone["loop.test"] = "v=spf1 include:loop.test include:loop.test -all";
   asked.length = 0;
   expect(await spfLookups("v=spf1 include:loop.test -all", textsAt)).toBe(SPF_LOOKUPS_MAX + 1);

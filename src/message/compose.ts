@@ -121,7 +121,7 @@ async function composeEntity(mail: OutboundMail): Promise<{ mimeFields: string[]
 }
 
 function withCrlf(text: string): string {
-  return text.toWellFormed().replace(/\r\n?|\n/g, "\r\n");
+  return text.replace(/\r\n?|\n/g, "\r\n");
 }
 
 /** The name and the type with which `compose` writes an attachment, unless it can write it as a message/rfc822. */

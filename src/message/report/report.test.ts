@@ -91,6 +91,29 @@ test.each(Object.keys({ ...notifications, ...prose }).filter((name) => !/domino|
   },
 );
 
+test("each place that names the message is enough, the message itself first", async () => {
+  const gmail = await fixture("gmail");
+  const places = [
+    ["message", "Message-ID: <order-1@"],
+    ["status", "X-Original-Message-ID: <order-1@"],
+    ["field", "In-Reply-To: <order-1@"],
+  ] as const;
+  /** The bounce with only these places, each of which names itself. */
+  const named = (...kept: string[]) => {
+    const lines = places.reduce(
+      (text, [place, line]) =>
+        text.replace(`\n${line}`, kept.includes(place) ? `\n${line.replace("order-1", place)}` : "\nX-Cut: <order-1@"),
+      gmail,
+    );
+    return read(lines, "", true);
+  };
+  const about = (place: string) => ({ originalMessageId: `<${place}@agents.example>` });
+  expect(named("message", "status", "field")).toMatchObject(about("message"));
+  expect(named("status", "field")).toMatchObject(about("status"));
+  expect(named("field")).toMatchObject(about("field"));
+  expect(named()).toMatchObject({ originalMessageId: null });
+});
+
 test("the recipient before forwarding is told beside the final one", async () => {
   const forwarded = read(await fixture("postfix-failed"), "", false);
   expect(forwarded).toMatchObject({ recipients: [{ originalRecipient: "ann@alias.example" }] });
