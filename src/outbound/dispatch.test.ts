@@ -375,6 +375,21 @@ test("mail in hand for longer than a lease stays in hand, also when every lane i
     expect(await outbound(world.it, sent[n])).toMatchObject({ status, attempts: 1 });
 });
 
+/** An app whose upstream has one connection, and withholds its answer to the first message until the test resolves it. */
+async function withBusyUpstream() {
+  const clock = new TestClock();
+  const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const on = async (stage: string) => {
+    if (stage !== "message") return undefined;
+    asked.resolve();
+    await answer.promise;
+    return undefined;
+  };
+  const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
+  const world = await withUpstream({ on }, { seams: { clock }, set });
+  return { ...world, clock, asked, answer };
+}
+
 describe("mail that waits for a connection does not leave after", () => {
   const bot = "/api/v1/agents/bot@e2a.localhost";
   const changes: [name: string, change: (it: TestApp, now: number) => Promise<unknown>, status: string | undefined][] =
@@ -394,17 +409,8 @@ describe("mail that waits for a connection does not leave after", () => {
       ],
     ];
   test.each(changes)("%s", async (_name, change, status) => {
-    const clock = new TestClock();
-    const asked = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<void>();
-    const on = async (stage: string) => {
-      if (stage !== "message") return undefined;
-      asked.resolve();
-      await answer.promise;
-      return undefined;
-    };
-    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
-    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    await using world = await withBusyUpstream();
+    const { answer, asked, clock } = world;
     const { it, smtp } = world;
     const atOnce = { prefer: "respond-async" };
     await world.send("first@outside.example", atOnce);
@@ -437,17 +443,8 @@ describe("mail that waits for a connection does not leave after", () => {
       ],
     ],
   )("%s", async (_name, decide, sent) => {
-    const clock = new TestClock();
-    const asked = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<void>();
-    const on = async (stage: string) => {
-      if (stage !== "message") return undefined;
-      asked.resolve();
-      await answer.promise;
-      return undefined;
-    };
-    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
-    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    await using world = await withBusyUpstream();
+    const { answer, asked, clock } = world;
     const { it, smtp } = world;
     const { store } = it.app;
     const mail = { subject: "s", body: "the agent's words" };
@@ -474,17 +471,8 @@ describe("mail that waits for a connection does not leave after", () => {
   });
 
   test("a pause, and leaves when it ends", async () => {
-    const clock = new TestClock();
-    const answer = Promise.withResolvers<void>();
-    const asked = Promise.withResolvers<void>();
-    const on = async (stage: string) => {
-      if (stage !== "message") return undefined;
-      asked.resolve();
-      await answer.promise;
-      return undefined;
-    };
-    const set = { "outbound_smtp.connections": 1, "outbound_smtp.timeout": "20s" };
-    await using world = await withUpstream({ on }, { seams: { clock }, set });
+    await using world = await withBusyUpstream();
+    const { answer, asked, clock } = world;
     const { it, smtp } = world;
     const atOnce = { prefer: "respond-async" };
     await world.send("first@outside.example", atOnce);
