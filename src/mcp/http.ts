@@ -41,7 +41,7 @@ export async function answerMcp(
   if (waiting !== undefined && (Array.isArray(parsedBody) || body.length > WAIT_BYTES_MAX)) {
     const error = {
       code: -32600,
-      message: `${waitForMessage.name} is made by itself, in at most ${WAIT_BYTES_MAX} bytes.`,
+      message: `Send ${waitForMessage.name} in a request of its own, with at most ${WAIT_BYTES_MAX} bytes.`,
     };
     return Response.json({ jsonrpc: "2.0", id: idOf(waiting), error }, { status: 400 });
   }

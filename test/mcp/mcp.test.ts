@@ -338,7 +338,7 @@ test("a call that waits for mail stands alone, and is short", async () => {
     expect([refused.status, refused.body.id, refused.body.error.message]).toEqual([
       400,
       7,
-      "wait_for_message is made by itself, in at most 4096 bytes.",
+      "Send wait_for_message in a request of its own, with at most 4096 bytes.",
     ]);
   }
   expect((await post(it, wait)).body.result.structuredContent.timed_out).toBe(true);

@@ -67,7 +67,7 @@ async function askCounted(
   kept: ReturnType<Exchange["keepAnswers"]>,
   request: Request,
 ): Promise<Response> {
-  // A call that waits for mail has only looked for its agent before.
+  // Before it waits for mail, a call has only looked up its agent.
   if (request.url.includes("/messages/wait?")) kept.release();
   const response = await exchange.ask(request);
   try {

@@ -275,6 +275,8 @@ onEveryDatabase((it) => {
     expect(await store.cancelOutbound((await addAgent(store)).userId, queued.message.id, later(1))).toBeNull();
     expect(statuses(await store.getOutbound(agent.userId, queued.message.id))).toEqual(["queued", "queued"]);
     const gone = await store.cancelOutbound(agent.userId, queued.message.id, later(1));
+    // Its texts may be megabytes.
+    expect(Object.keys(gone?.message ?? {})).not.toContain("content");
     expect(gone).toMatchObject({ cancelled: 2, message: { status: "cancelled" } });
     expect(heard).toContainEqual({ topic: "outcome", key: queued.message.id });
     expect(statuses(gone)).toEqual(["cancelled", "cancelled"]);
