@@ -34,7 +34,13 @@ export function mcp(deps: RouteDeps) {
         import("../../mcp/http.ts"),
       ]);
       const who = { scope: caller.scope, agent: caller.agentId };
-      const kept = exchange.keepAnswers();
+      const answers = exchange.keepAnswers();
+      let isOver = false;
+      const kept = {
+        // A client that leaves ends the call at once, and what its tool has asked for comes later.
+        add: (bytes: number) => (isOver ? undefined : answers.add(bytes)),
+        release: () => answers.release(),
+      };
       const api = localApi(request, exchange.url, (further) => askCounted(exchange, kept, further), who);
       const headers = new Headers(request.headers);
       headers.set("content-type", "application/json");
@@ -48,6 +54,7 @@ export function mcp(deps: RouteDeps) {
         if (answered.body === null) return answered;
         return new Response(bodyOf(exchange, new Uint8Array(await answered.arrayBuffer())), answered);
       } finally {
+        isOver = true;
         kept.release();
       }
     },
