@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { type LogFields, silentLog } from "../../src/util/log.ts";
+import { type Log, type LogFields, silentLog } from "../../src/util/log.ts";
 import { scriptedSmtp } from "../smtp/scripted-smtp.ts";
 import { mailFor } from "../store/rows.ts";
 import { startTestApp, type TestApp } from "../support/app.ts";
@@ -327,6 +327,44 @@ test("what calls have read counts as long as they go on, and no longer", async (
   go.resolve();
   expect((await first).body.result.structuredContent.untrusted.text).toStartWith("Hello Hello");
   expect((await post(it, read)).body.result.structuredContent.untrusted.text).toStartWith("Hello Hello");
+});
+
+test("what arrives for a call whose client has left counts for nothing", async () => {
+  const ended = Promise.withResolvers<void>();
+  const log: Log = {
+    ...silentLog,
+    info: (event, fields) => {
+      if (event === "http.request" && fields?.path === "/mcp") ended.resolve();
+    },
+  };
+  await using it = await startTestApp({ set: { "http.max_bytes_in_hand": "16MiB" }, seams: { log } });
+  await it.api("POST", "/api/v1/agents", { slug: "my-bot", agent_mode: "local" });
+  const agent = `my-bot@${it.app.config.sharedDomain}`;
+  await it.app.store.acceptInbound(mailFor(agent, { content: { text: "Hello ".repeat(600_000) } }));
+  const [{ message_id }] = (await it.api("GET", `/api/v1/agents/${agent}/messages`)).body.messages;
+  const read = { ...whoami, params: { name: "get_message", arguments: { message_id } } };
+  const { getMessage } = it.app.store;
+  const [begun, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  it.app.store.getMessage = async (...asked) => {
+    begun.resolve();
+    await go.promise;
+    return getMessage(...asked);
+  };
+  const leaving = new AbortController();
+  const gone = fetch(`${it.app.httpUrl}/mcp`, {
+    ...{ method: "POST", signal: leaving.signal, body: JSON.stringify(read) },
+    headers: {
+      authorization: `Bearer ${it.key}`,
+      "content-type": "application/json",
+      accept: "application/json, text/event-stream",
+    },
+  }).catch(() => null);
+  await begun.promise;
+  leaving.abort();
+  await Promise.all([gone, ended.promise]);
+  go.resolve();
+  for (let n = 0; n < 2; n++)
+    expect((await post(it, read)).body.result.structuredContent.untrusted.text).toStartWith("Hello Hello");
 });
 
 test("a call that waits for mail stands alone, and is short", async () => {
